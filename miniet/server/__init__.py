@@ -1,0 +1,1 @@
+"""The member on the network: gRPC, metrics, the loop that drives the engine."""
