@@ -1,0 +1,50 @@
+# Everything runs in .venv, made on first use from any Python >= 3.11.
+#
+#   make demo     see it work
+#   make test     style, types and tests
+#   make lint     style and types only
+#   make bench    the benchmarks
+#   make protos   generate miniet/pb from protos/
+
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo "$$python" && break; done)
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: demo test lint bench protos clean
+
+demo: $(INSTALLED)
+	@$(BIN)/python -m miniet.demo
+
+# Every check runs, whatever the one before it said, and pytest has the last word.
+test: $(INSTALLED)
+	@status=0; \
+	$(BIN)/ruff check . || status=1; \
+	$(BIN)/ruff format --check . || status=1; \
+	$(BIN)/mypy || status=1; \
+	$(BIN)/python -m pytest $(PYTEST_ARGS) || status=1; \
+	exit $$status
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)
+	@$(BIN)/python benchmarks/run.py
+
+protos: $(INSTALLED)
+	$(BIN)/python protos/generate.py
+
+$(INSTALLED): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "miniet needs Python 3.11 or later" >&2; exit 1; }
+	@echo "installing into .venv with $(PYTHON)"
+	@"$(PYTHON)" -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
