@@ -76,10 +76,10 @@ class LeaseAttacher(Protocol):
     """The lessor as the store sees it: which lease holds which key."""
 
     def attach(self, lease_id: int, key: bytes) -> None:
-        """Bind `key` to the lease.
+        """Bind `key` to the lease, taking it from another that holds it.
 
         Raises:
-            RequestError: no such lease.
+            RequestError: no such lease; the key stays where it was.
         """
         ...
 
