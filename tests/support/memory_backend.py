@@ -1,0 +1,118 @@
+"""A page store in memory, as `mvcc.ports` describes one; strict about its rules.
+
+Views that were handed out are released at the next write, and a write during a
+walk raises: what breaks the contract fails here and not only on LMDB.
+"""
+
+from collections.abc import Iterator
+
+from sortedcontainers import SortedDict
+
+Pairs = SortedDict[bytes, bytes]
+
+
+class _Read:
+    def __init__(self, buckets: dict[bytes, Pairs]) -> None:
+        self._buckets = buckets
+        self._views: list[memoryview] = []
+        self._walks = 0
+
+    def _view(self, data: bytes) -> memoryview:
+        view = memoryview(data)
+        self._views.append(view)
+        return view
+
+    def get(self, bucket: bytes, key: bytes) -> memoryview | None:
+        value = self._buckets.get(bucket, {}).get(key)
+        return None if value is None else self._view(value)
+
+    def range(
+        self, bucket: bytes, start: bytes, end: bytes | None = None, limit: int = 0
+    ) -> Iterator[tuple[memoryview, memoryview]]:
+        pairs = self._buckets.get(bucket)
+        if pairs is None or (end is not None and start >= end):
+            return
+        self._walks += 1
+        try:
+            for count, key in enumerate(
+                pairs.irange(start, end, inclusive=(True, False))
+            ):
+                if limit and count == limit:
+                    return
+                yield self._view(key), self._view(pairs[key])
+        finally:
+            self._walks -= 1
+
+
+class MemoryReadTx(_Read):
+    """A pinned state."""
+
+    def close(self) -> None:
+        self._buckets = {}
+
+
+class MemoryBatchTx(_Read):
+    """The open write transaction."""
+
+    def __init__(self, buckets: dict[bytes, Pairs]) -> None:
+        super().__init__(buckets)
+        self.pending: list[tuple[bytes, bytes, bytes | None]] = []
+
+    def _write(self, bucket: bytes, key: bytes, value: bytes | None) -> None:
+        if self._walks:
+            raise RuntimeError("write during a walk")
+        for view in self._views:
+            view.release()
+        self._views.clear()
+        pairs = self._buckets.setdefault(bucket, SortedDict())
+        if value is None:
+            pairs.pop(key, None)
+        else:
+            pairs[key] = value
+        self.pending.append((bucket, key, value))
+
+    def put(self, bucket: bytes, key: bytes, value: bytes) -> None:
+        self._write(bucket, key, value)
+
+    def append(self, bucket: bytes, key: bytes, value: bytes) -> None:
+        pairs = self._buckets.get(bucket)
+        if pairs and key <= pairs.peekitem()[0]:
+            raise RuntimeError(f"append of {key.hex()} is not after the last key")
+        self._write(bucket, key, value)
+
+    def delete(self, bucket: bytes, key: bytes) -> None:
+        self._write(bucket, key, None)
+
+
+def _copy(buckets: dict[bytes, Pairs]) -> dict[bytes, Pairs]:
+    return {name: SortedDict(pairs) for name, pairs in buckets.items()}
+
+
+class MemoryBackend:
+    """Committed pairs, and the batch transaction over them."""
+
+    def __init__(self, committed: dict[bytes, Pairs] | None = None) -> None:
+        self._committed = _copy(committed or {})
+        self._batch_tx = MemoryBatchTx(_copy(self._committed))
+        self.commit_count = 0
+
+    @property
+    def batch_tx(self) -> MemoryBatchTx:
+        return self._batch_tx
+
+    def commit(self) -> None:
+        for bucket, key, value in self._batch_tx.pending:
+            pairs = self._committed.setdefault(bucket, SortedDict())
+            if value is None:
+                pairs.pop(key, None)
+            else:
+                pairs[key] = value
+        self._batch_tx.pending.clear()
+        self.commit_count += 1
+
+    def read_tx(self) -> MemoryReadTx:
+        return MemoryReadTx(_copy(self._committed))
+
+    def crashed(self) -> "MemoryBackend":
+        """Return what a crash now would leave: the committed state."""
+        return MemoryBackend(self._committed)
