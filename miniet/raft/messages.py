@@ -122,6 +122,36 @@ class MessageType(IntEnum):
     FORGET_LEADER = 23
 
 
+LOCAL_MESSAGE_TYPES = frozenset(
+    {
+        MessageType.HUP,
+        MessageType.BEAT,
+        MessageType.UNREACHABLE,
+        MessageType.SNAP_STATUS,
+        MessageType.CHECK_QUORUM,
+        MessageType.STORAGE_APPEND,
+        MessageType.STORAGE_APPEND_RESP,
+        MessageType.STORAGE_APPLY,
+        MessageType.STORAGE_APPLY_RESP,
+    }
+)
+"""What a node says to itself; never taken from a network."""
+
+RESPONSE_MESSAGE_TYPES = frozenset(
+    {
+        MessageType.APP_RESP,
+        MessageType.VOTE_RESP,
+        MessageType.HEARTBEAT_RESP,
+        MessageType.UNREACHABLE,
+        MessageType.READ_INDEX_RESP,
+        MessageType.PRE_VOTE_RESP,
+        MessageType.STORAGE_APPEND_RESP,
+        MessageType.STORAGE_APPLY_RESP,
+    }
+)
+"""What answers an earlier message; taken from known nodes only."""
+
+
 @dataclass(slots=True)
 class Message:
     """One message between nodes, or between a node and its own storage."""
