@@ -23,6 +23,11 @@ def varint(value: int) -> bytes:
     """Encode `value` as a varint; negative numbers as 64-bit two's complement."""
     if 0 <= value < 128:
         return _ONE_BYTE[value]
+    # Revisions and lengths are of two or three bytes for long: a third of the time.
+    if 0 <= value < 1 << 14:
+        return bytes((value & 127 | 128, value >> 7))
+    if 0 <= value < 1 << 21:
+        return bytes((value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
     value &= _UINT64_MASK
     out = bytearray()
     while value > 127:
