@@ -42,7 +42,9 @@ Found: TypeAlias = tuple[int, int, int, int]
 
 
 def _count_up_to(revisions: Revisions, at: int) -> int:
-    """Return how many of the flat (main, sub) pairs have main <= at."""
+    """Return how many of the flat (main, sub) pairs, 1 or more, have main <= at."""
+    if revisions[-2] <= at:
+        return len(revisions) >> 1
     return bisect_right(range(0, len(revisions), 2), at, key=revisions.__getitem__)
 
 
@@ -212,7 +214,8 @@ class KeyIndex:
         if revisions and revisions[0] <= at:
             count = _count_up_to(revisions, at) - 1
             if count:
-                del revisions[: 2 * count]
+                # A new array: cutting the old one would keep its memory.
+                target.revisions = revisions = revisions[2 * count :]
                 target.dropped_count += count
                 dropped_revisions += count
             keep.add(revision_key(revisions[0], revisions[1]))
