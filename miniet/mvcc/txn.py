@@ -127,6 +127,7 @@ class WriteTxn(ReadTxn):
         Memory: a new key its index entry, any other put 16 bytes; the stored bytes
             until `changes` and the watchers let go of them.
         """
+        self._require_open()
         store = self._store
         main = self.revision + 1
         if type(key) is not bytes:
@@ -159,6 +160,7 @@ class WriteTxn(ReadTxn):
             (number of keys deleted, revision): this transaction's main revision if
             it changed anything so far, else the one before.
         """
+        self._require_open()
         store = self._store
         main = self.revision + 1
         self._count_operation()
@@ -190,7 +192,10 @@ class WriteTxn(ReadTxn):
         Raises:
             InvariantError: it has ended already.
         """
-        if not self._is_open:
-            raise InvariantError("write transaction ended twice")
+        self._require_open()
         self._is_open = False
         self._store._leave_write(changes=self.changes)
+
+    def _require_open(self) -> None:
+        if not self._is_open:
+            raise InvariantError("the write transaction has ended")
