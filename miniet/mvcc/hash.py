@@ -2,7 +2,9 @@
 
 CRC-32C over the bucket's name, then key and value of each record in order, where
 records that a compaction may or may not have deleted already are left out. So
-two members with the same history agree, however far their compactions are.
+two members with the same history agree, however far their compactions are. With
+one exception, which is etcd's: where no key is alive at the revision, nothing is
+left out, and the hash moves while a compaction runs.
 
 Source: etcd v3.4.9 mvcc/kvstore.go (HashByRev), mvcc/hash.go.
 """
@@ -69,7 +71,6 @@ class HashJob:
         sieved_end = min(end, revision_key(self.compact_revision + 1, 0))
         keep = self._keep
         for key, value in tx.range(KEY_BUCKET, start, sieved_end):
-            # With an empty set nothing is left out, as in etcd.
             if not keep or key in keep:
                 crc = crc32c(value, crc32c(key, crc))
         for key, value in tx.range(KEY_BUCKET, sieved_end, end):

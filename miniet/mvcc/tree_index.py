@@ -56,7 +56,7 @@ class TreeIndex:
         entry: KeyIndex | None = self._entries.get(key)
         return entry
 
-    def put(self, key: bytes | memoryview, main: int, sub: int) -> KeyIndex:
+    def put(self, key: bytes, main: int, sub: int) -> KeyIndex:
         """Record a put; `key` is copied only if it is new.
 
         Returns:
@@ -78,7 +78,7 @@ class TreeIndex:
 
     def restore(
         self,
-        key: bytes | memoryview,
+        key: bytes,
         main: int,
         sub: int,
         *,
@@ -93,7 +93,7 @@ class TreeIndex:
 
     def _insert(
         self,
-        key: bytes | memoryview,
+        key: bytes,
         main: int,
         sub: int,
         created_main: int,

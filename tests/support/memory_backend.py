@@ -5,10 +5,11 @@ walk raises: what breaks the contract fails here and not only on LMDB.
 """
 
 from collections.abc import Iterator
+from typing import Any, TypeAlias
 
 from sortedcontainers import SortedDict
 
-Pairs = SortedDict[bytes, bytes]
+Pairs: TypeAlias = Any  # SortedDict[bytes, bytes]; sortedcontainers has no types
 
 
 class _Read:

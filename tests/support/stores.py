@@ -8,7 +8,9 @@ from miniet.mvcc.revision import parse_revision_key
 from tests.support.lease_stub import LeaseStub
 from tests.support.memory_backend import MemoryBackend
 
-EVERYTHING = RangeQuery(b"\x00", b"\x00")
+
+def everything(revision: int = 0) -> RangeQuery:
+    return RangeQuery(b"\x00", b"\x00", revision=revision)
 
 
 def new_store(
@@ -59,9 +61,12 @@ def decoded(kvs: Iterable[bytes]) -> list[KeyValue]:
     return [KeyValue.decode(kv) for kv in kvs]
 
 
-def pairs(store: Store, query: RangeQuery = EVERYTHING) -> dict[bytes, bytes]:
+def pairs(store: Store, query: RangeQuery | None = None) -> dict[bytes, bytes]:
     """Return what a range answers, as key -> value."""
-    return {kv.key: kv.value for kv in decoded(store.read().range(query).kvs)}
+    return {
+        kv.key: kv.value
+        for kv in decoded(store.read().range(query or everything()).kvs)
+    }
 
 
 def real_server_history(store: Store) -> None:

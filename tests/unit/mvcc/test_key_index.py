@@ -205,6 +205,4 @@ def test_compaction_frees_the_numbers_it_drops() -> None:
 
 
 def test_repr_shows_sizes_not_contents() -> None:
-    assert (
-        repr(worked_example()) == "<KeyIndex key_bytes=1 generations=3 revisions=6>"
-    )
+    assert repr(worked_example()) == "<KeyIndex key_bytes=1 generations=3 revisions=6>"

@@ -102,7 +102,7 @@ def test_damaged_pair_is_refused(name: str, encoded: bytes) -> None:
 
 def test_decoded_pair_does_not_live_on_the_buffer() -> None:
     buffer = bytearray(KeyValue(b"b", 3, 3, 1, b"2").encode())
-    pair = KeyValue.decode(buffer)
+    pair = KeyValue.decode(memoryview(buffer))
     buffer[:] = b"\x00" * len(buffer)
     assert pair == KeyValue(b"b", 3, 3, 1, b"2")
 
