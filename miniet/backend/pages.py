@@ -1,0 +1,250 @@
+"""Reading an LMDB file by hand: is it whole, and how much of it is used?
+
+LMDB trusts its file. A file cut short ends the process with SIGBUS, a page of zeros
+with a failed assertion, so the file is looked through before LMDB sees it.
+The length alone does not tell: pages that were allocated and freed within
+one transaction are never written, so a healthy file may end before the last page
+that its meta page counts. What must hold is that every page in use is there.
+
+A file is pages of equal size. Pages 0 and 1 are meta pages, the one with the higher
+transaction id is valid; it holds the roots of two trees, the free list (0) and the
+main one (1), whose leaves hold the roots of the buckets' trees:
+
+    page:  number u64, pad u16, flags u16, lower u16, upper u16, node offsets u16...
+    node:  low u16, high u16, flags u16, key size u16, key, data
+           in a branch low, high and flags are the child's page number
+    tree:  pad u32, flags u16, depth u16, branch, leaf and overflow pages u64, entries
+           u64, root u64
+    meta:  (page header) magic u32, version u32, address u64, map size u64, two trees,
+           last page u64, transaction id u64; pad of the first tree is the page size
+
+Source: LMDB 0.9 mdb.c, MDB_page, MDB_node, MDB_db, MDB_meta. No checksums exist at
+this level: a flipped bit within a key or a value is not seen.
+"""
+
+import mmap
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from miniet.backend.errors import BackendDamagedError
+
+_MAGIC = 0xBEEFC0DE
+_VERSION = 1
+_NO_PAGE = (1 << 64) - 1
+META_PAGE_COUNT = 2
+_DEPTH_MAX = 32
+
+_BRANCH, _LEAF, _OVERFLOW, _META = 0x01, 0x02, 0x04, 0x08
+_BIG_DATA, _SUB_TREE = 0x01, 0x02
+
+_PAGE = struct.Struct("<QHHHH")
+_OVERFLOW_PAGE = struct.Struct("<QHHI")
+_NODE = struct.Struct("<HHHH")
+_TREE = struct.Struct("<IHHQQQQQ")
+_META_HEAD = struct.Struct("<II")
+_META_TAIL = struct.Struct("<QQ")
+_PAGE_NUMBER = struct.Struct("<Q")
+
+_TREES_OFFSET = _PAGE.size + 24
+_META_END = _TREES_OFFSET + 2 * _TREE.size + _META_TAIL.size
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """One B+tree of the file, as its record counts it."""
+
+    depth: int
+    branch_page_count: int
+    leaf_page_count: int
+    overflow_page_count: int
+    root: int
+
+    @property
+    def page_count(self) -> int:
+        return self.branch_page_count + self.leaf_page_count + self.overflow_page_count
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What the valid meta page says about the last commit."""
+
+    page_size_bytes: int
+    free_list: Tree
+    main: Tree
+    last_page: int
+    transaction_id: int
+
+    @property
+    def size_bytes(self) -> int:
+        return (self.last_page + 1) * self.page_size_bytes
+
+
+def read_meta(fd: int, path: str) -> Meta:
+    """Return the newer meta page of an open file.
+
+    Raises:
+        BackendDamagedError: not an LMDB file of the supported version.
+    """
+    first = _parse_meta(os.pread(fd, _META_END, 0), 0, path)
+    offset = first.page_size_bytes
+    second = _parse_meta(os.pread(fd, _META_END, offset), offset, path)
+    return second if second.transaction_id > first.transaction_id else first
+
+
+def check_pages(fd: int, path: str) -> int:
+    """Walk every page in use and return how many there are.
+
+    Checked of each: it lies within the file, carries its own number and the kind that
+    its place in the tree asks for, and each tree has as many as its record says.
+
+    Raises:
+        BackendDamagedError: something is not so.
+    Cost: one read of every page header; 0.4 s per GiB of small pairs, if cached.
+    """
+    meta = read_meta(fd, path)
+    with mmap.mmap(fd, 0, prot=mmap.PROT_READ) as view:
+        walk = _Walk(view, meta, path)
+        walk.check_tree(meta.free_list)
+        walk.check_tree(meta.main, is_main=True)
+        return walk.page_count
+
+
+def _parse_meta(page: bytes, offset: int, path: str) -> Meta:
+    if len(page) < _META_END:
+        raise BackendDamagedError(
+            "the file ends inside its meta pages", path=path, offset=offset
+        )
+    magic, version = _META_HEAD.unpack_from(page, _PAGE.size)
+    flags = _PAGE.unpack_from(page)[2]
+    if flags != _META or magic != _MAGIC:
+        raise BackendDamagedError("not an LMDB file", path=path, offset=offset)
+    if version != _VERSION:
+        raise BackendDamagedError(
+            f"LMDB file format {version}, only {_VERSION} is supported",
+            path=path,
+            offset=offset,
+        )
+    page_size_bytes = _TREE.unpack_from(page, _TREES_OFFSET)[0]
+    last_page, transaction_id = _META_TAIL.unpack_from(
+        page, _TREES_OFFSET + 2 * _TREE.size
+    )
+    if page_size_bytes < 256 or page_size_bytes & (page_size_bytes - 1):
+        raise BackendDamagedError(
+            f"impossible page size {page_size_bytes}", path=path, offset=offset
+        )
+    return Meta(
+        page_size_bytes=page_size_bytes,
+        free_list=_parse_tree(page, _TREES_OFFSET),
+        main=_parse_tree(page, _TREES_OFFSET + _TREE.size),
+        last_page=last_page,
+        transaction_id=transaction_id,
+    )
+
+
+def _parse_tree(buffer: bytes | mmap.mmap, offset: int) -> Tree:
+    _, _, depth, branches, leaves, overflows, _, root = _TREE.unpack_from(
+        buffer, offset
+    )
+    return Tree(depth, branches, leaves, overflows, root)
+
+
+class _Walk:
+    """One pass over the trees of a file; counts the pages it meets."""
+
+    def __init__(self, view: mmap.mmap, meta: Meta, path: str) -> None:
+        self._view = view
+        self._page_size = meta.page_size_bytes
+        self._page_end = min(len(view) // meta.page_size_bytes, meta.last_page + 1)
+        self._path = path
+        self.page_count = META_PAGE_COUNT
+
+    def check_tree(self, tree: Tree, *, is_main: bool = False) -> None:
+        """Visit all pages of `tree`, and of the trees that lie in its leaves."""
+        found = {_BRANCH: 0, _LEAF: 0, _OVERFLOW: 0}
+        if tree.root != _NO_PAGE:
+            if not 0 < tree.depth <= _DEPTH_MAX:
+                raise self._damage(f"impossible tree depth {tree.depth}", tree.root)
+            # Leaf nodes need a look only if some of them point to further pages.
+            look_into_leaves = is_main or tree.overflow_page_count > 0
+            self._visit(tree.root, tree.depth, look_into_leaves, found)
+        recorded = {
+            _BRANCH: tree.branch_page_count,
+            _LEAF: tree.leaf_page_count,
+            _OVERFLOW: tree.overflow_page_count,
+        }
+        if found != recorded:
+            raise self._damage("pages of a tree are missing or too many", tree.root)
+
+    def _visit(
+        self, number: int, height: int, look_into_leaves: bool, found: dict[int, int]
+    ) -> None:
+        kind = _LEAF if height == 1 else _BRANCH
+        lower = self._check_header(number, kind)
+        found[kind] += 1
+        if kind == _LEAF and not look_into_leaves:
+            return
+        try:
+            for offset, node in self._nodes(number, lower):
+                low, high, flags, key_bytes = node
+                if kind == _BRANCH:
+                    child = low | high << 16 | flags << 32
+                    self._visit(child, height - 1, look_into_leaves, found)
+                    continue
+                data = offset + _NODE.size + key_bytes
+                if flags & _SUB_TREE:
+                    self.check_tree(_parse_tree(self._view, data))
+                elif flags & _BIG_DATA:
+                    (first,) = _PAGE_NUMBER.unpack_from(self._view, data)
+                    value_bytes = low | high << 16
+                    found[_OVERFLOW] += self._check_overflow(first, value_bytes)
+        except struct.error as error:
+            raise self._damage("a node reaches beyond the file", number) from error
+
+    def _nodes(
+        self, number: int, lower: int
+    ) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
+        base = number * self._page_size
+        count = (lower - _PAGE.size) // 2
+        for place in struct.unpack_from(f"<{count}H", self._view, base + _PAGE.size):
+            offset = base + place
+            yield offset, _NODE.unpack_from(self._view, offset)
+
+    def _check_header(self, number: int, kind: int) -> int:
+        """Check one page of a tree; return where its node offsets end."""
+        self._count(number, 1)
+        base = number * self._page_size
+        own, _, flags, lower, _ = _PAGE.unpack_from(self._view, base)
+        if own != number or flags != kind:
+            raise self._damage(f"page {number} is not what its tree expects", number)
+        if not _PAGE.size <= lower <= self._page_size:
+            raise self._damage(f"page {number} has an impossible header", number)
+        return int(lower)
+
+    def _check_overflow(self, number: int, value_bytes: int) -> int:
+        """Check the pages of one large value; return how many they are."""
+        self._count(number, 1)
+        base = number * self._page_size
+        own, _, flags, page_count = _OVERFLOW_PAGE.unpack_from(self._view, base)
+        if own != number or flags != _OVERFLOW:
+            raise self._damage(f"page {number} is not what its tree expects", number)
+        if page_count * self._page_size < _PAGE.size + value_bytes:
+            raise self._damage(f"page {number} is too small for its value", number)
+        self._count(number + 1, page_count - 1)
+        return int(page_count)
+
+    def _count(self, number: int, page_count: int) -> None:
+        self.page_count += page_count
+        if number + page_count > self._page_end:
+            raise self._damage(f"page {number} in use lies beyond the end", number)
+        if self.page_count > self._page_end:
+            # Only a page met twice can bring us here; a loop would not end.
+            raise self._damage("pages are used more than once", number)
+
+    def _damage(self, message: str, page: int) -> BackendDamagedError:
+        return BackendDamagedError(
+            message,
+            path=self._path,
+            offset=None if page == _NO_PAGE else page * self._page_size,
+        )
