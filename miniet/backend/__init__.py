@@ -42,12 +42,14 @@ Differences from etcd.
 - A second server on the same file is refused at once; etcd waits for the first to go.
 - Pages hold more: appended pairs fill them whole, bbolt leaves a tenth free.
 
+`BoltSnapshot` writes a state in bbolt's format, for `etcdctl snapshot restore`.
 
 Source: etcd v3.4.9 mvcc/backend/backend.go, batch_tx.go, read_tx.go.
 """
 
 from miniet.backend.backend import Backend
 from miniet.backend.batch_tx import BatchTx
+from miniet.backend.bolt import BoltSnapshot
 from miniet.backend.errors import (
     BackendBusyError,
     BackendClosedError,
@@ -72,6 +74,7 @@ __all__ = [
     "BackendLockedError",
     "BackendStatistics",
     "BatchTx",
+    "BoltSnapshot",
     "DefragmentError",
     "KeySizeError",
     "ReadTx",
