@@ -161,14 +161,17 @@ def check_entry_form(entry: Entry) -> str | None:
 def _place(
     reader: RecordReader, entries: list[Entry], entry: Entry, start: int
 ) -> None:
-    """Put `entry` in its place; it displaces those from its index on."""
+    """Put `entry` in its place; it displaces those from its index on.
+
+    Also when it stands before `start` itself: etcd skips it then, and brings back
+    entries that a later leader had removed.
+    """
     position = entry.index - start - 1
-    if position == len(entries):
-        entries.append(entry)
-    elif position > len(entries):
+    if position > len(entries):
         raise reader.damaged(f"entry {entry.index} leaves a hole")
-    elif position >= 0:
-        del entries[position:]
+    if position < len(entries):
+        del entries[max(position, 0) :]
+    if position >= 0:
         entries.append(entry)
 
 

@@ -430,7 +430,8 @@ class Wal:
         self._expect("tail offset", self._offset, reader.offset)
         pending_bytes = sum(map(len, self._pending))
         self._expect("pending bytes", self._pending_bytes, pending_bytes)
-        crc, last_entry, last_index, state = reader.crc, 0, 0, HardState()
+        crc, state = reader.crc, HardState()
+        last_entry = last_index = max(self._segments[0].name.first_index - 1, 0)
         pending = [_unframe(framed) for framed in self._pending]
         for kind, data in on_disk + pending:
             if kind == RecordType.ENTRY:
