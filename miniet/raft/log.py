@@ -244,8 +244,6 @@ class RaftLog:
         if hi <= offset or len(stable) < cut - lo:
             return stable
         rest = bytes_max - encoded_bytes(stable)
-        if rest <= 0:
-            return stable
         tail = limit_size(self.unstable.slice(offset, hi), rest)
         if len(tail) == 1 and encoded_bytes(tail) > rest:
             return stable

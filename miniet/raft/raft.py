@@ -459,8 +459,6 @@ class Raft:
             self.id,
             describe_configuration(conf_state),
         )
-        if self.state is StateType.LEADER:
-            self.maybe_commit()
 
     def _load(self, hard_state: HardState) -> None:
         last = self.log.last_index()

@@ -21,7 +21,6 @@ from miniet.raft.messages import (
     ConfState,
     Entry,
     EntryType,
-    HardState,
     Message,
     Snapshot,
 )
@@ -99,7 +98,6 @@ class RawNode:
         if [peer_id for peer_id, _ in peers] != [raft.id]:
             voters = tuple(peer_id for peer_id, _ in peers)
             raise UnsupportedConfigurationError(raft.id, ConfState(voters))
-        self._accepted_hard_state = HardState()
         raft.become_follower(1, NO_NODE)
         changes = [
             ConfChange(0, ConfChangeType.ADD_NODE, peer_id, bytes(memoryview(context)))
@@ -187,17 +185,19 @@ class RawNode:
         self._raft.read_index(bytes(memoryview(context)))
 
     def has_ready(self) -> bool:
-        """Say whether `ready` has anything to hand out."""
+        """Say whether `ready` has anything to hand out.
+
+        A snapshot, or an answer to oneself, never comes without a change of the hard
+        state or an entry, so they need no look of their own.
+        """
         raft, log = self._raft, self._raft.log
         hard = self._accepted_hard_state
         soft = self._accepted_soft_state
         return bool(
             log.has_next_unstable_entries()
             or log.has_next_committed_entries(allow_unstable=True)
-            or raft.messages_after_append
             or raft.read_states
-            or log.unstable.next_snapshot() is not None
-            or raft.log.committed != hard.commit
+            or log.committed != hard.commit
             or raft.term != hard.term
             or raft.vote != hard.vote
             or raft.lead != soft.lead

@@ -155,6 +155,16 @@ def test_own_vote_of_an_earlier_term_is_ignored() -> None:
     assert member.node.status().soft_state.state is StateType.LEADER
 
 
+def test_vote_of_the_newest_term_counts() -> None:
+    member = Member()
+    member.settle()
+    member.node.campaign()
+    member.node.campaign()  # before a Ready took the first vote
+    member.settle()
+    assert member.node.status().hard_state == HardState(3, 1, 2)
+    assert member.node.status().soft_state.state is StateType.LEADER
+
+
 def test_acknowledged_write_of_an_earlier_term_does_not_stabilize() -> None:
     member = Member()
     ready = member.node.ready()
@@ -174,6 +184,15 @@ def test_leader_ignores_ticks_and_campaigns() -> None:
     member.node.campaign()
     assert not member.node.has_ready()
     assert member.node.status().hard_state.term == 2
+
+
+def test_roles_cannot_be_skipped() -> None:
+    raft = Member().node._raft
+    with pytest.raises(RaftInvariantError, match=r"\[follower -> leader\]"):
+        raft.become_leader()
+    raft = Member().elect().node._raft
+    with pytest.raises(RaftInvariantError, match=r"\[leader -> candidate\]"):
+        raft.become_candidate()
 
 
 # Proposals
@@ -346,6 +365,7 @@ def test_step_refuses_what_no_peer_may_send(kind: MessageType) -> None:
 def test_read_after_first_commit_is_answered_at_once() -> None:
     member = Member().elect()
     member.node.read_index(b"ctx")
+    assert member.node.has_ready()
     assert member.node.ready().read_states == [ReadState(2, b"ctx")]
 
 
@@ -503,14 +523,31 @@ def test_restart_hands_out_all_entries_again() -> None:
 
 def test_restart_with_applied_index_hands_out_the_rest() -> None:
     member = Member().elect()
-    member.propose(b"a", b"b")
-    member.compact(2)
-    after = Member(member.disk, applied=4)
-    assert not after.node.has_ready()
-    member.propose(b"c")
-    after = Member(member.disk, applied=4)
-    after.settle()
-    assert after.data == [b"c"]
+    member.propose(b"a", b"b", b"c")
+    member = Member(member.disk, applied=4)
+    assert member.node.status().applied == 4
+    member.settle()
+    assert member.data == [b"c"]
+
+
+def test_restart_remembers_the_vote() -> None:
+    member = Member().elect()
+    assert _crash(member).node.status().hard_state == HardState(2, 1, 2)
+
+
+def test_new_leader_takes_no_change_before_its_tail_is_applied() -> None:
+    member = Member().elect()
+    change = ConfChange(1, ConfChangeType.UPDATE_NODE, 1)
+    member.node.propose_conf_change(change)
+    member.persist(member.node.ready())  # written, perhaps committed by someone
+    member = _crash(member)
+    member.settle()
+    member.node.campaign()
+    member.turn()
+    member.node.propose_conf_change(change)
+    member.settle()
+    types = [entry.type for entry in member.applied[-3:]]
+    assert types == [EntryType.CONF_CHANGE, EntryType.NORMAL, EntryType.NORMAL]
 
 
 def test_uncommitted_tail_is_committed_by_the_next_term() -> None:
@@ -589,8 +626,11 @@ def test_statistics_tell_where_payload_is() -> None:
     statistics = member.node.statistics()
     assert (statistics.applying, statistics.applied) == (3, 2)
     assert statistics.applying_bytes == entry_size(ready.committed_entries[0])
+    member.node.propose(b"y" * 30)
+    assert member.node.statistics().uncommitted_payload_bytes == 80
     member.node.advance()
     assert member.node.statistics().applied == 3
+    assert member.node.statistics().uncommitted_payload_bytes == 30
 
 
 def test_log_lines_of_a_first_election_are_those_of_etcd() -> None:
