@@ -52,8 +52,10 @@ def reader_table(path: Path) -> Path:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what a killed process left: its reader table, unfinished copies."""
-    reader_table(path).unlink(missing_ok=True)
+    """Remove the unfinished copies of a killed process.
+
+    Its reader table stays: whoever opens the file first makes that anew.
+    """
     for leftover in path.parent.glob(f"{path.name}.tmp*"):
         leftover.unlink()
 

@@ -97,7 +97,8 @@ def check_pages(fd: int, path: str) -> int:
     """Walk every page in use and return how many there are.
 
     Checked of each: it lies within the file, carries its own number and the kind that
-    its place in the tree asks for, and each tree has as many as its record says.
+    its place in the tree asks for, nothing else uses it, and each tree has as many as
+    its record says.
 
     Raises:
         BackendDamagedError: something is not so.
@@ -151,14 +152,20 @@ def _parse_tree(buffer: bytes | mmap.mmap, offset: int) -> Tree:
 
 
 class _Walk:
-    """One pass over the trees of a file; counts the pages it meets."""
+    """One pass over the trees of a file; marks the pages it meets."""
 
     def __init__(self, view: mmap.mmap, meta: Meta, path: str) -> None:
         self._view = view
         self._page_size = meta.page_size_bytes
-        self._page_end = min(len(view) // meta.page_size_bytes, meta.last_page + 1)
         self._path = path
-        self.page_count = META_PAGE_COUNT
+        # A byte per page, 1 = met. As no page may be met twice, every walk ends.
+        page_end = min(len(view) // meta.page_size_bytes, meta.last_page + 1)
+        self._met = bytearray(page_end)
+        self._met[:META_PAGE_COUNT] = b"\x01" * META_PAGE_COUNT
+
+    @property
+    def page_count(self) -> int:
+        return self._met.count(1)
 
     def check_tree(self, tree: Tree, *, is_main: bool = False) -> None:
         """Visit all pages of `tree`, and of the trees that lie in its leaves."""
@@ -213,7 +220,7 @@ class _Walk:
 
     def _check_header(self, number: int, kind: int) -> int:
         """Check one page of a tree; return where its node offsets end."""
-        self._count(number, 1)
+        self._meet(number, 1)
         base = number * self._page_size
         own, _, flags, lower, _ = _PAGE.unpack_from(self._view, base)
         if own != number or flags != kind:
@@ -224,23 +231,23 @@ class _Walk:
 
     def _check_overflow(self, number: int, value_bytes: int) -> int:
         """Check the pages of one large value; return how many they are."""
-        self._count(number, 1)
+        self._meet(number, 1)
         base = number * self._page_size
         own, _, flags, page_count = _OVERFLOW_PAGE.unpack_from(self._view, base)
         if own != number or flags != _OVERFLOW:
             raise self._damage(f"page {number} is not what its tree expects", number)
         if page_count * self._page_size < _PAGE.size + value_bytes:
             raise self._damage(f"page {number} is too small for its value", number)
-        self._count(number + 1, page_count - 1)
+        self._meet(number + 1, page_count - 1)
         return int(page_count)
 
-    def _count(self, number: int, page_count: int) -> None:
-        self.page_count += page_count
-        if number + page_count > self._page_end:
+    def _meet(self, number: int, page_count: int) -> None:
+        end = number + page_count
+        if end > len(self._met):
             raise self._damage(f"page {number} in use lies beyond the end", number)
-        if self.page_count > self._page_end:
-            # Only a page met twice can bring us here; a loop would not end.
-            raise self._damage("pages are used more than once", number)
+        if 1 in self._met[number:end]:
+            raise self._damage(f"page {number} is used twice", number)
+        self._met[number:end] = b"\x01" * page_count
 
     def _damage(self, message: str, page: int) -> BackendDamagedError:
         return BackendDamagedError(

@@ -68,6 +68,7 @@ class BoltFile:
         self.reached |= run
         image = self.data[at : at + PAGE * (overflow + 1)]
         if flags == 2:
+            assert not overflow or count == 1 or not self.exact
             yield from self._elements(image, element_flags)
             return
         assert flags == 1

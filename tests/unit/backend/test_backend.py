@@ -1,5 +1,6 @@
 """Opening, transactions, commits, refusals."""
 
+import fcntl
 import os
 import resource
 import signal
@@ -338,6 +339,23 @@ def test_second_process_is_refused_also_after_defragment(
         command = [sys.executable, "-c", program, str(path)]
         assert subprocess.run(command, check=False).returncode == 7
         backend.defragment()
+
+
+def test_file_replaced_while_it_is_being_locked_is_refused(
+    backend: Backend, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The holder defragments between the other's opening of the file and its lock on
+    # it, which then succeeds: on a file without a name.
+    flock = fcntl.flock
+
+    def defragment_first(fd: int, operation: int) -> None:
+        monkeypatch.undo()
+        backend.defragment()
+        flock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", defragment_first)
+    with pytest.raises(BackendLockedError):
+        Backend(path, quota_bytes=0).open()
 
 
 # Damage

@@ -151,6 +151,63 @@ def test_random_damage_never_ends_in_anything_but_a_refusal(file: Path) -> None:
         damage_of(file)
 
 
+def leaf_nodes(content: bytes, wanted_flags: int) -> list[int]:
+    """Find the offsets of leaf nodes with these flags, in pages used or not."""
+    found = []
+    for base in range(2 * PAGE, len(content), PAGE):
+        _, _, flags, lower, _ = struct.unpack_from("<QHHHH", content, base)
+        if flags == 2 and lower <= PAGE:
+            for i in range((lower - 16) // 2):
+                (place,) = struct.unpack_from("<H", content, base + 16 + 2 * i)
+                if (
+                    struct.unpack_from("<H", content, base + place + 4)[0]
+                    == wanted_flags
+                ):
+                    found.append(base + place)
+    return found
+
+
+def test_large_value_longer_than_its_pages_is_refused(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    for node in leaf_nodes(content, 1):
+        struct.pack_into("<H", content, node + 2, 9)  # high half of the value's length
+    file.write_bytes(content)
+    error = damage_of(file)
+    assert error is not None
+    assert "too small for its value" in str(error)
+
+
+def test_large_values_sharing_pages_are_refused(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    nodes = leaf_nodes(content, 1)
+    (key_bytes,) = struct.unpack_from("<H", content, nodes[0] + 6)
+    at = nodes[0] + 8 + key_bytes
+    for node in nodes[1:]:
+        if struct.unpack_from("<H", content, node + 6) == (key_bytes,):
+            content[node + 8 + key_bytes : node + 16 + key_bytes] = content[at : at + 8]
+    file.write_bytes(content)
+    error = damage_of(file)
+    assert error is not None
+    assert "used twice" in str(error)
+
+
+def test_tree_with_another_number_of_pages_than_recorded_is_refused(
+    file: Path,
+) -> None:
+    good = file.read_bytes()
+    for node in leaf_nodes(good, 2):
+        (key_bytes,) = struct.unpack_from("<H", good, node + 6)
+        # Behind pad, flags and depth: branch, leaf and overflow pages.
+        for field in range(3):
+            content = bytearray(good)
+            content[node + 8 + key_bytes + 8 + 8 * field] ^= 1
+            file.write_bytes(content)
+            error = damage_of(file)
+            if error is not None and "missing or too many" in str(error):
+                return
+    pytest.fail("no record was held against its tree")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
