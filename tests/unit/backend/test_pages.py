@@ -238,6 +238,28 @@ def test_other_file_format_is_refused_by_its_number(path: Path) -> None:
         Backend(path, quota_bytes=0).open()
 
 
+@pytest.mark.parametrize("page_size_bytes", [0, 3, 128, 5000])
+def test_impossible_page_size_is_refused(file: Path, page_size_bytes: int) -> None:
+    content = bytearray(file.read_bytes())
+    struct.pack_into("<I", content, 40, page_size_bytes)
+    file.write_bytes(content)
+    error = damage_of(file)
+    assert error is not None
+    assert "impossible page size" in str(error)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 3, 60_000])
+def test_wrong_depth_is_refused(file: Path, depth: int) -> None:
+    content = bytearray(file.read_bytes())
+    for node in leaf_nodes(content, 2):
+        (key_bytes,) = struct.unpack_from("<H", content, node + 6)
+        tree = node + 8 + key_bytes
+        if struct.unpack_from("<H", content, tree + 6) == (2,):
+            struct.pack_into("<H", content, tree + 6, depth)
+    file.write_bytes(content)
+    assert damage_of(file) is not None
+
+
 def test_one_spoilt_meta_page_is_refused(file: Path) -> None:
     good = file.read_bytes()
     for page in (0, 1):
