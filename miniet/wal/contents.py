@@ -125,7 +125,10 @@ def gather(reader: RecordReader, at: WalSnapshot) -> WalContents:
 def encode_wal_snapshot(
     snapshot: WalSnapshot, conf_state: ConfState | None = None
 ) -> bytes:
-    """Encode the data of a snapshot record; etcd 3.5 on adds the conf state."""
+    """Encode the data of a snapshot record.
+
+    The conf state is optional: etcd 3.4.9 leaves it out, 3.4.23 writes it.
+    """
     parts = [b"\x08", varint(snapshot.index), b"\x10", varint(snapshot.term)]
     if conf_state is not None:
         encoded = encode_conf_state(conf_state)

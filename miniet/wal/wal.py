@@ -287,7 +287,7 @@ class Wal:
         """Record, durably, that a snapshot was taken; the file must be there before.
 
         Args:
-            conf_state: membership at `index`, as etcd 3.5 and later record it.
+            conf_state: membership at `index`, as etcd 3.4.23 and 3.5 record it.
         Raises:
             WalFailedError: a write or sync failed, now or before.
         """
