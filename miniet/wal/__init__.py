@@ -27,7 +27,8 @@ segments; each segment begins with its value. Nothing after the last record of t
 last segment but zeros. A damaged log is never opened, a torn one never silently.
 
 Threads. `append` is for the thread of the engine; `flush` and `save_snapshot` may
-run on another, and while they do no other method of that `Wal` may be called.
+run on another, and while they do no other method of that `Wal` may be called, except
+`statistics`.
 
 Memory. Per record appended and not yet flushed its framed bytes (payload + about 60
 bytes); per segment held a name and a file descriptor. Entries read are handed over

@@ -48,7 +48,7 @@ def frame(kind: RecordType, crc: int, data: bytes | None) -> bytes:
         kind: type of the record.
         crc: running CRC after `data`; for a CRC record, the value it carries.
         data: None for a CRC record only.
-    Cost: 0.7 us plus a copy of the data.
+    Cost: 0.9 us plus a copy of the data.
     """
     if crc >= 1 << 28:  # 15 of 16; a third faster than the loop in `varint`
         crc_bytes = bytes(

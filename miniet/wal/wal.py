@@ -77,8 +77,8 @@ class Wal:
 
     `append` encodes into memory and touches no file; `flush` writes, and is made to
     run on another thread. There is no lock within: while `flush` or
-    `save_snapshot` runs, no other method may be called. A failed write or sync
-    fails every later call with the same `WalFailedError`.
+    `save_snapshot` runs, no other method but `statistics` may be called. A failed
+    write or sync fails every later call with the same `WalFailedError`.
     """
 
     __slots__ = (
@@ -324,7 +324,7 @@ class Wal:
             self._release_files()
 
     def statistics(self) -> WalStatistics:
-        """Return the counts of the moment; also after a failure."""
+        """Return the counts of the moment; at any time, from any thread."""
         return WalStatistics(
             segment_count=len(self._segments),
             first_segment=str(self._segments[0].name),

@@ -74,6 +74,14 @@ def test_snapshot_record_is_etcds(snapshot, conf_state, expected):
             id="entry as state",
         ),
         pytest.param(
+            (
+                RecordType.STATE,
+                encode_entry(Entry(5, 3, EntryType.CONF_CHANGE_V2, b"x")),
+            ),
+            "state record that is none",
+            id="conf change as state",
+        ),
+        pytest.param(
             (RecordType.STATE, encode_entry(Entry(2, 3))),
             "state record that is none",
             id="no-op entry as state",

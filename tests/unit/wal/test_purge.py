@@ -5,6 +5,7 @@ import os
 import pytest
 
 from miniet.wal import Wal, WalSnapshot, purge, read_log
+from miniet.wal.segment import open_locked
 from tests.unit.wal.logs import METADATA, entries, state
 
 
@@ -24,6 +25,17 @@ def test_oldest_files_of_the_kind_go(tmp_path, suffix, keep, deleted):
         (tmp_path / name).touch()
     assert purge(tmp_path, suffix, keep) == deleted
     assert set(os.listdir(tmp_path)) == names - set(deleted)
+
+
+def test_files_newer_than_a_locked_one_stay(tmp_path):
+    for name in ("1.wal", "2.wal", "3.wal"):
+        (tmp_path / name).touch()
+    fd = open_locked(tmp_path / "1.wal")
+    try:
+        assert purge(tmp_path, ".wal", 1) == []
+    finally:
+        os.close(fd)
+    assert purge(tmp_path, ".wal", 1) == ["1.wal", "2.wal"]
 
 
 def test_segments_in_use_stop_it(tmp_path):

@@ -164,6 +164,15 @@ def test_full_segment_is_cut_after_the_flush_that_fills_it(directory):
     wal.close()
 
 
+def test_cut_gives_preallocated_space_back(directory):
+    wal = create(directory, segment_bytes=8192)
+    wal, _ = reopen(wal, segment_bytes=1000)
+    wal.append(state(0), entries(1, 20))
+    wal.flush(sync=False)
+    assert min(directory.iterdir()).stat().st_size < 1300
+    wal.close()
+
+
 def test_cut_segment_can_be_read_alone(directory):
     wal = create(directory, segment_bytes=1000)
     wal.append(state(0), entries(1, 20))
