@@ -37,7 +37,6 @@ class QueuedResponse:
         watch_id: int,
         revision: int,
         batch: EventBatch | None,
-        *,
         compact_revision: int = 0,
         prev_kv: bool = False,
         fragment: bool = False,

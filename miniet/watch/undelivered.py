@@ -25,6 +25,7 @@ class Undelivered:
     )
 
     def __init__(self) -> None:
+        # Kept by the outboxes: what waits in them, answers to requests and the rest.
         self.control_count = 0
         self.response_count = 0
         self.pending_event_count = 0

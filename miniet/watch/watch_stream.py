@@ -226,20 +226,21 @@ class WatchStream:
 
     def _finished(self, queued: QueuedResponse) -> Iterable[WatchResponse]:
         """Turn what was queued into messages: previous pairs, then fragments."""
-        response = WatchResponse(
-            queued.watch_id,
-            queued.revision,
-            # Only the notice of a compaction has no revision.
-            canceled=queued.revision == 0,
-            compact_revision=queued.compact_revision,
-        )
         if queued.batch is None:
-            return (response,)
-        events = queued.batch.events
+            return (
+                WatchResponse(
+                    queued.watch_id,
+                    queued.revision,
+                    # Only the notice of a compaction has no revision.
+                    canceled=queued.revision == 0,
+                    compact_revision=queued.compact_revision,
+                ),
+            )
         if queued.prev_kv:
-            response.events = [self._with_previous(event) for event in events]
+            events = [self._with_previous(event) for event in queued.batch.events]
         else:
-            response.events = [event.encoded for event in events]
+            events = [event.encoded for event in queued.batch.events]
+        response = WatchResponse(queued.watch_id, queued.revision, events=events)
         if queued.fragment:
             return response.fragments(self._fragment_bytes)
         return (response,)

@@ -25,9 +25,10 @@ from miniet.watch.watcher_places import WatcherPlaces
 # control channel holds as many).
 _CONTROLS_MAX = 16
 
-# Bounds of one pass over history. 5,000 events are 20 ms of the loop; the
-# bytes are what a pass may add to memory, whatever the size of values.
-_PASS_EVENTS_MAX = 5_000
+# Bounds of one pass over history. 2,000 events are about 15 ms of the loop, and
+# still two full batches; the bytes are what a pass may add to memory, whatever the
+# size of values.
+_PASS_EVENTS_MAX = 2_000
 _PASS_BYTES_MAX = 16 * 1024 * 1024
 
 
@@ -243,10 +244,10 @@ class WatchableStore:
         """
         current = self.current_revision
         begin = chosen[0].min_revision
+        ahead = [watcher for watcher in chosen if watcher.min_revision >= begin]
         group = WatcherGroup(self._rng)
-        for watcher in chosen:
-            if watcher.min_revision >= begin:
-                group.add(watcher)
+        for watcher in ahead:
+            group.add(watcher)
         catch_up = CatchUp(
             group,
             batch_revisions_max=self._watch_batch_revisions_max,
@@ -254,8 +255,8 @@ class WatchableStore:
             bytes_max=self._pass_bytes_max,
         )
         unread = catch_up.read(self._store.read_events(begin, current), current)
-        for watcher in chosen:
-            if not begin <= watcher.min_revision < unread:
+        for watcher in ahead:
+            if watcher.min_revision >= unread:
                 continue
             batch = catch_up.batch_of(watcher)
             watcher.min_revision = (batch and batch.more_revision) or unread

@@ -1,16 +1,19 @@
 """`Watcher`: who wants which changes from where on, and the table of its life.
 
-    NEW ---CAUGHT_UP---> SYNCED ----NO_ROOM---> VICTIM <---NO_ROOM---+
-     |                   |  ^ ^                 |   |                |
-     |      STORE_REPLACED  | +----CAUGHT_UP----+   BEHIND           |
-     |                   |  +---CAUGHT_UP---+       |                |
-     |                   v                  |       v                |
-     +---BEHIND--------> +------------- UNSYNCED ---+----------------+
-                                            |
-                                            +---COMPACTED---> COMPACTED
+            +-------------- CAUGHT_UP --------------+
+            v                                       |
+    NEW --> SYNCED ------------ NO_ROOM --------> VICTIM
+     |      |    ^                                ^    |
+     |      |    | CAUGHT_UP            NO_ROOM   |    | BEHIND
+     |      |    |                                |    |
+     |      |    +----------- UNSYNCED -----------+    |
+     |      |                 ^ ^  |  ^                |
+     |      +-STORE_REPLACED--+ |  |  +----------------+
+     +----------- BEHIND -------+  +--- COMPACTED --> COMPACTED
 
-CANCEL leads from every state but NEW to CANCELED. What is not drawn stays where it
-is; `TRANSITIONS` is the rule, the drawing follows it.
+An unsynced watcher that is still BEHIND stays unsynced. CANCEL leads from every
+state but NEW to CANCELED, the end. `TRANSITIONS` is the rule, and what it does not
+have is a bug.
 """
 
 from enum import Enum
@@ -164,9 +167,9 @@ class Watcher:
                 self.watch_id,
                 revision,
                 batch,
-                compact_revision=compact_revision,
-                prev_kv=self.prev_kv,
-                fragment=self.fragment,
+                compact_revision,
+                self.prev_kv,
+                self.fragment,
             )
         )
         if batch is not None:

@@ -323,6 +323,21 @@ def test_snapshot_compacted_before_what_was_told_harms_nobody() -> None:
     assert [c.revision for c in client.changes(0)] == [6]
 
 
+def test_watchers_of_a_store_that_was_emptied_wait_for_what_they_miss() -> None:
+    rig = Rig()
+    client = rig.client()
+    client.create(b"a")
+    rig.put_many(b"a", 3)
+    rig.store = rig.watch._store = empty = Rig().store
+    empty.on_changes = rig.watch.notify
+    rig.watch.reset()
+    client.drain()
+    assert counts(rig) == (1, 0, 0)
+    rig.put_many(b"a", 5)
+    client.drain()
+    assert [c.revision for c in client.changes(0)] == [2, 3, 4, 5, 6]
+
+
 # Accounts
 
 
