@@ -59,15 +59,15 @@ def test_versions_go_on_after_compaction_and_restart() -> None:
 
 
 def test_keys_join_the_lease_of_their_last_put() -> None:
-    store = new_store(lessor=LeaseStub(7, 8))
+    store = new_store(lessor=LeaseStub(7, 8, 9))
     put(store, b"moved", lease=7)
     put(store, b"moved", lease=8)
     put(store, b"left", lease=7)
     put(store, b"left")
     put(store, b"deleted", lease=7)
     delete(store, b"deleted")
-    put(store, b"orphan", lease=7)
-    again = reopened(store, 8)
+    put(store, b"orphan", lease=9)
+    again = reopened(store, 7, 8)
     assert isinstance(again.lessor, LeaseStub)
     assert again.lessor.holder_of == {b"moved": 8}
 
@@ -110,6 +110,7 @@ DELETED = (tombstone_key(3, 0), encode_tombstone(b"a"))
         ("value is no pair", [GOOD, (revision_key(3, 0), b"\xff\xff\xff")]),
         ("value is cut", [(GOOD[0], GOOD[1][:-1])]),
         ("value is empty", [(revision_key(2, 0), b"")]),
+        ("tombstone has no key", [GOOD, (tombstone_key(3, 0), b"")]),
         ("pair is of another revision", [record(3, KeyValue(b"a", 2, 2, 1))]),
         ("pair was created later", [record(3, KeyValue(b"a", 4, 3, 1))]),
         ("pair has no version", [record(2, KeyValue(b"a", 2, 2))]),

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 
 from miniet.errors import InvariantError
@@ -10,8 +12,10 @@ from miniet.mvcc import (
     RangeQuery,
     Store,
     StorePoisonedError,
+    WriteTxn,
 )
 from tests.support.lease_stub import LeaseStub, NoSuchLeaseError
+from tests.support.memory_backend import MemoryBackend
 from tests.support.stores import (
     compact,
     decoded,
@@ -293,21 +297,24 @@ def test_exception_after_a_change_poisons_the_store(store: Store) -> None:
             refused()
 
 
+@pytest.mark.parametrize(
+    "change", [lambda txn: txn.put(b"a", b"new"), lambda txn: txn.delete_range(b"a")]
+)
 def test_failed_page_write_poisons_and_reopening_heals(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch, change: Callable[[WriteTxn], object]
 ) -> None:
     put(store, b"a", b"old")
     store.backend.commit()
-    with monkeypatch.context() as broken:
 
-        def append(bucket: bytes, key: bytes, value: bytes) -> None:
-            raise OSError("disk")
+    def append(bucket: bytes, key: bytes, value: bytes) -> None:
+        raise OSError("disk")
 
-        broken.setattr(store.batch_tx, "append", append)
-        with pytest.raises(OSError, match="disk"), store.write() as txn:
-            txn.put(b"a", b"new")
+    monkeypatch.setattr(store.batch_tx, "append", append)
+    with pytest.raises(OSError, match="disk"), store.write() as txn:
+        change(txn)
     assert store.is_poisoned
-    healed = new_store(store.backend.crashed())  # type: ignore[attr-defined]
+    assert isinstance(store.backend, MemoryBackend)
+    healed = new_store(store.backend.crashed())
     healed._check()
     assert pairs(healed) == {b"a": b"old"}
     assert put(healed, b"a", b"new") == 3
