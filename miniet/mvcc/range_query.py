@@ -136,6 +136,9 @@ def run_range(
 
 def _select(query: RangeQuery, index: TreeIndex, at: int) -> tuple[list[Match], int]:
     """Return the first matches that can be needed, and the number of all."""
+    if not query.range_end:
+        single = index.get(query.key, at)
+        return ([], 0) if single is None else ([(query.key, single)], 1)
     found = index.alive(query.key, query.range_end, at)
     needed: int | None = None
     if query.count_only:

@@ -292,8 +292,7 @@ class Store:
             self.reset()
             raise
         for key, lease in restored.lease_of_key.items():
-            # A lease that was revoked after the last commit of this data is not an
-            # error: the log replays its revocation.
+            # As in etcd, a key whose lease is gone stays; no lease will delete it.
             with suppress(RequestError):
                 self.lessor.attach(lease, key)
         # Compaction may have deleted the newest record, a deletion: revisions never
