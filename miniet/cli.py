@@ -10,13 +10,13 @@ from typing import NoReturn
 import click
 
 from miniet import __version__
+from miniet.engine import VERSION
 from miniet.errors import DataError
 from miniet.server import serve as server
 from miniet.server.command_line import QUESTIONS, read_config, split_arguments
 from miniet.server.config import FIELD_OF_FLAG
-from miniet.server.errors import ConfigError, UsageError
+from miniet.server.errors import ConfigError, StartError, UsageError
 from miniet.server.flags import BOOL, Flag
-from miniet.server.identity import SERVER_VERSION
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -79,10 +79,10 @@ def _serve(pairs: Sequence[tuple[str, str]]) -> None:
         config, warnings = read_config(pairs, os.environ)
         for warning in warnings:
             click.echo(f"miniet: {warning}", err=True)
-        server.run(config)
+        raise SystemExit(server.run(config))
     except ConfigError as error:
         _give_up(error)
-    except DataError as error:
+    except (DataError, StartError) as error:
         click.echo(f"miniet: {error}", err=True)
         raise SystemExit(1) from None
 
@@ -108,7 +108,7 @@ def _version_text() -> str:
     system, machine = platform.system().lower(), platform.machine()
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return (
-        f"etcd Version: {SERVER_VERSION}\n"
+        f"etcd Version: {VERSION}\n"
         f"miniet Version: {__version__}\n"
         f"Python Version: {python}\n"
         f"Python OS/Arch: {system}/{machine}"

@@ -129,9 +129,11 @@ class Backend:
             self._release()
             raise
 
-    def close(self) -> None:
+    def close(self, *, commit: bool = True) -> None:
         """Commit and close; closing again does nothing.
 
+        Args:
+            commit: False: what is not committed is given up.
         Raises:
             BackendBusyError: a read transaction is open; nothing was closed. Its views
                 point into the map, which must not go away under another thread.
@@ -140,7 +142,7 @@ class Backend:
             return
         self._require_no_read_tx("the store cannot be closed")
         try:
-            if self._failure is None:
+            if commit and self._failure is None:
                 self.commit()
         finally:
             self._release()
@@ -287,6 +289,11 @@ class Backend:
         self._map_size_bytes = self._env.info()["map_size"]
 
     # Maintenance
+
+    @property
+    def size_bytes(self) -> int:
+        """Allocated size as of the last commit; what the quota is held against."""
+        return self._size_bytes
 
     def statistics(self) -> BackendStatistics:
         """Return sizes and counts; O(1)."""

@@ -43,6 +43,9 @@ Differences from etcd's library (v3.6.0)
     Of several own acknowledgements before one Ready only the last is queued.
     Where etcd's library panics, `RaftInvariantError` is raised with the same text.
     Writes are acknowledged by `advance` only (no asynchronous storage writes).
+
+`raft.py` has a few lines over 500: the fields and the steps that move them are read
+together, and replication will bring modules of its own.
 """
 
 from miniet.raft.codec import decode_conf_change, encode_conf_change

@@ -1,1 +1,21 @@
-"""The member on the network: gRPC, metrics, the loop that drives the engine."""
+"""The member on the network: the only user of asyncio, sockets and grpcio.
+
+    client ──► GrpcServer ──► services (kv, watch, lease, cluster, maintenance)
+                                 │  validate, convert            ▲ convert
+                                 ▼                               │
+                              Driver ──► Engine ──► answers ─────┘
+                                 └────► LogStore on a thread: write, fsync
+
+Handlers are written once, against the table in `methods`: a path, a request type,
+a kind of stream, a handler. A transport serves the table; today that is grpcio.
+`Driver` owns the event loop's turns: everything that came in since the last turn
+shares one write of the log and one fsync. `bootstrap` builds a member from disk,
+`server` puts it all together, `serve` is the process around it.
+
+Invariants: the engine is touched by the loop's thread alone; nothing is answered
+before its entry is durable; no protobuf object outlives its handler; a request
+that is refused gets etcd's code and text from `rpc_errors`.
+
+Kept here, in memory: per open call what grpcio keeps in C, and a task; per status
+page nothing. Everything else belongs to the components.
+"""

@@ -9,3 +9,7 @@ class ConfigError(MinietError):
 
 class UsageError(ConfigError):
     """The command line cannot be read: an unknown flag, a value of another kind."""
+
+
+class StartError(MinietError):
+    """The server cannot start here and now: an address or a file is in use."""

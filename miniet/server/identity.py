@@ -1,14 +1,7 @@
-"""Who a member is: its id, its cluster's id, and the version it speaks."""
+"""Who a member is: its id and its cluster's."""
 
 from collections.abc import Iterable
 from hashlib import sha1
-
-SERVER_VERSION = "3.4.23"
-"""The etcd release whose behaviour miniet follows and is compared with.
-
-Clients read it from `Status` and `/version` and choose their requests by it; some
-(Patroni) take it apart at the dots, so it must stay purely numeric.
-"""
 
 
 def member_id(peer_urls: Iterable[str], token: str) -> int:

@@ -24,17 +24,12 @@ class MemberStatistics:
     """Proposals refused or not applied in time."""
     slow_applies_total: int
     """Entries that took longer to apply than the warning limit."""
-    slow_read_indexes_total: int
-    """Read points that did not come in time."""
-    failed_read_indexes_total: int
-    """Read points that ended in an error."""
     health_successes_total: int
     """Answers of `/health` that said true."""
     health_failures_total: int
     """Answers of `/health` that said false."""
     quota_bytes: int
     """Space quota in force."""
-    is_defragmenting: bool
     auth_revision: int = 1
 
 
@@ -97,18 +92,6 @@ ROWS: tuple[tuple[str, str, str, str], ...] = (
         COUNTER,
         "member.slow_applies_total",
         "Entries that took long to apply.",
-    ),
-    (
-        "server_slow_read_indexes_total",
-        COUNTER,
-        "member.slow_read_indexes_total",
-        "Read points that did not come in time.",
-    ),
-    (
-        "server_read_indexes_failed_total",
-        COUNTER,
-        "member.failed_read_indexes_total",
-        "Read points that ended in an error.",
     ),
     (
         "server_health_success",
@@ -262,12 +245,6 @@ ROWS: tuple[tuple[str, str, str, str], ...] = (
         GAUGE,
         "wal.written_bytes",
         "Bytes written to the write-ahead log.",
-    ),
-    (
-        "disk_defrag_inflight",
-        GAUGE,
-        "member.is_defragmenting",
-        "1: a defragmentation is under way.",
     ),
     (
         "debugging_lease_granted_total",

@@ -16,6 +16,7 @@ from miniet.engine import errors as engine
 from miniet.errors import MinietError, RequestError
 from miniet.lease import errors as lease
 from miniet.mvcc import errors as mvcc
+from miniet.raft import errors as raft
 
 
 class Code(IntEnum):
@@ -51,6 +52,14 @@ class Status:
 
     code: Code
     message: str
+
+
+class CallError(RequestError):
+    """The call failed before or beside etcd's own rules; it brings its status."""
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.status = Status(code, message)
 
 
 def _row(code: Code, text: str) -> Status:
@@ -90,6 +99,9 @@ STATUSES: Mapping[type[RequestError], Status] = MappingProxyType(
         lease.LeaseNotFoundError: _row(Code.NOT_FOUND, "requested lease not found"),
         lease.LeaseExistsError: _row(Code.FAILED_PRECONDITION, "lease already exists"),
         lease.LeaseTtlTooLargeError: _row(Code.OUT_OF_RANGE, "too large lease TTL"),
+        # These two leave etcd as they are, without its name in front.
+        lease.NotPrimaryError: Status(Code.UNKNOWN, "not a primary lessor"),
+        raft.ProposalDroppedError: Status(Code.UNKNOWN, "raft proposal dropped"),
         engine.NoLeaderError: _row(Code.UNAVAILABLE, "no leader"),
         engine.NotLeaderError: _row(Code.FAILED_PRECONDITION, "not leader"),
         engine.StoppedError: _row(Code.UNAVAILABLE, "server stopped"),
@@ -140,6 +152,8 @@ def status_of(error: MinietError) -> Status:
     A subclass of a class in the table gets that one's status. Anything else
     arrives as Unknown with its own text, as etcd's unmapped errors do.
     """
+    if isinstance(error, CallError):
+        return error.status
     for kind in type(error).__mro__:
         status = STATUSES.get(kind)
         if status is not None:

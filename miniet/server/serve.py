@@ -1,12 +1,66 @@
-"""Stand-in for the server's start, so that the command line can be built on it.
+"""`miniet serve`: a member as a process, until a signal."""
 
-TODO(server): to be replaced by the module that runs a member until it is stopped.
-"""
+import asyncio
+import gc
+import logging
+import signal
 
+from miniet.engine import VERSION
 from miniet.server.config import Config
-from miniet.server.errors import ConfigError
+from miniet.server.server import NEW_EVENT_LOOP, AsyncServer
+
+logger = logging.getLogger(__name__)
+
+# A collection walks everything that is kept, and the index alone may be millions
+# of objects; none of it is cyclic garbage. So: freeze it, and look rarely.
+_GC_THRESHOLDS = (50_000, 20, 100)
 
 
-def run(config: Config) -> None:
-    """Run a member until it is told to stop."""
-    raise ConfigError(f"this version cannot serve yet ({config.data_path})")
+_LOG_LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+    "panic": logging.CRITICAL,
+    "fatal": logging.CRITICAL,
+}
+
+
+def run(config: Config) -> int:
+    """Serve until SIGTERM, SIGINT or a failure.
+
+    Returns:
+        The exit code: 0 after a signal, 1 after a failure.
+    Raises:
+        DataError, StartError: it did not start.
+    """
+    logging.basicConfig(
+        level=_LOG_LEVELS[config.log_level],
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    gc.set_threshold(*_GC_THRESHOLDS)
+    with asyncio.Runner(loop_factory=NEW_EVENT_LOOP) as runner:
+        return runner.run(_serve(config))
+
+
+async def _serve(config: Config) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    data_dir = None if config.memory_only else config.data_path
+    server = AsyncServer(data_dir, config=config)
+    await server.start()
+    gc.freeze()
+    logger.info(
+        "serving version=%s client_urls=%s data_dir=%s",
+        VERSION,
+        ",".join(server.client_urls),
+        data_dir or "none (memory-only: nothing is kept)",
+    )
+    server.failed.add_done_callback(lambda _: stop.set())
+    await stop.wait()
+    failed = server.failed.done()
+    logger.info("stopping")
+    await server.stop()
+    return 1 if failed else 0

@@ -23,6 +23,7 @@ _cluster = partial(setting, "Clustering")
 _observation = partial(setting, "Observation and logs")
 _experimental = partial(setting, "Experimental")
 _unsafe = partial(setting, "Unsafe")
+_own = partial(setting, "Not in etcd")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,7 @@ class Settings:
     """The fields of `Config`, unchecked.
 
     Each is a flag of etcd with etcd's meaning and default, named as the flag with its
-    unit at the end.
+    unit at the end; the last section is miniet's own.
     """
 
     name: str = _member("name", TEXT, "default", "Name of this member, for people.")
@@ -236,4 +237,11 @@ class Settings:
         BOOL,
         "false",
         "Do not wait for the disk: a power loss then loses acknowledged writes.",
+    )
+
+    memory_only: bool = _own(
+        "memory-only",
+        BOOL,
+        "false",
+        "Keep nothing on disk: all of it is gone when the server stops.",
     )

@@ -30,6 +30,8 @@ NOT_FOR_CLIENTS = {
     # A defragmentation that failed: etcd, too, sends the file system's own words.
     "miniet.backend.errors.BackendBusyError",
     "miniet.backend.errors.DefragmentError",
+    # It brings its own status.
+    "miniet.server.rpc_errors.CallError",
 }
 
 

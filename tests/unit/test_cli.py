@@ -9,10 +9,10 @@ from click.testing import CliRunner, Result
 
 from miniet import __version__
 from miniet.cli import main
+from miniet.engine import VERSION
 from miniet.errors import DataError
 from miniet.server import serve
 from miniet.server.config import FIELD_OF_FLAG, Config
-from miniet.server.identity import SERVER_VERSION
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_version_of_the_server_is_four_lines(
 ) -> None:
     result = invoke("serve", *words)
     names = [line.partition(": ")[0] for line in result.output.splitlines()]
-    assert result.output.startswith(f"etcd Version: {SERVER_VERSION}\n")
+    assert result.output.startswith(f"etcd Version: {VERSION}\n")
     assert names == [
         "etcd Version",
         "miniet Version",

@@ -1,4 +1,5 @@
-from miniet.server.identity import SERVER_VERSION, cluster_id, member_id
+from miniet.engine import VERSION
+from miniet.server.identity import cluster_id, member_id
 
 # From the start of an etcd 3.4.23 with these URLs and tokens.
 
@@ -20,5 +21,5 @@ def test_order_of_members_does_not_matter() -> None:
 
 
 def test_server_version_is_purely_numeric() -> None:
-    assert all(part.isdigit() for part in SERVER_VERSION.split("."))
-    assert SERVER_VERSION.count(".") == 2
+    assert all(part.isdigit() for part in VERSION.split("."))
+    assert VERSION.count(".") == 2

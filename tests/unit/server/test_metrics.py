@@ -59,12 +59,9 @@ class Scene:
             proposals_pending_count=2,
             proposals_failed_total=3,
             slow_applies_total=4,
-            slow_read_indexes_total=5,
-            failed_read_indexes_total=6,
             health_successes_total=7,
             health_failures_total=8,
             quota_bytes=2147483648,
-            is_defragmenting=False,
         )
         return MetricSources(**{**vars(SimpleNamespace(**parts)), "member": member})
 

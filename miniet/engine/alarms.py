@@ -1,0 +1,71 @@
+"""Alarms that are up: a set of (member, kind), kept in the backend."""
+
+from miniet.engine.ports import EngineBackend
+from miniet.engine.requests import AlarmAction, AlarmRequest, AlarmType
+from miniet.wire import fields, varint
+
+ALARM_BUCKET = b"alarm"
+
+
+class Alarms:
+    """The alarm set; changed only by applying a request.
+
+    Memory: a pair of ints per alarm, a handful in all.
+    """
+
+    def __init__(self, backend: EngineBackend) -> None:
+        self._backend = backend
+        # Invariant: equal to the keys of the alarm bucket; in order of raising.
+        self._active: dict[tuple[int, int], None] = {}
+
+    def restore(self) -> None:
+        """Read the set back at start."""
+        self._active = {
+            _decode(key): None
+            for key, _ in self._backend.batch_tx.range(ALARM_BUCKET, b"")
+        }
+
+    def apply(self, request: AlarmRequest) -> list[tuple[int, int]]:
+        """Carry out a request and return the alarms that it is about.
+
+        A member id is not checked against the members, as in etcd. Raising
+        or lifting kind NONE does nothing.
+        """
+        alarm = (request.member_id, request.alarm)
+        if request.action == AlarmAction.GET:
+            return self.matching(request.alarm)
+        if request.alarm == AlarmType.NONE:
+            return []
+        if request.action == AlarmAction.ACTIVATE:
+            if alarm not in self._active:
+                self._active[alarm] = None
+                self._backend.batch_tx.put(ALARM_BUCKET, _encode(alarm), b"")
+            return [alarm]
+        if request.action == AlarmAction.DEACTIVATE and alarm in self._active:
+            del self._active[alarm]
+            self._backend.batch_tx.delete(ALARM_BUCKET, _encode(alarm))
+            return [alarm]
+        return []
+
+    def matching(self, kind: int) -> list[tuple[int, int]]:
+        """Return the alarms of a kind, all of them for NONE."""
+        return [alarm for alarm in self._active if kind in (AlarmType.NONE, alarm[1])]
+
+    def is_up(self, kind: AlarmType) -> bool:
+        """Tell whether any member has raised this kind."""
+        return any(alarm[1] == kind for alarm in self._active)
+
+
+def _encode(alarm: tuple[int, int]) -> bytes:
+    """Encode `etcdserverpb.AlarmMember` {memberID = 1, alarm = 2}, zeros absent."""
+    member_id, kind = alarm
+    head = b"\x08" + varint(member_id) if member_id else b""
+    return head + (b"\x10" + varint(kind) if kind else b"")
+
+
+def _decode(key: memoryview) -> tuple[int, int]:
+    values = dict(fields(key))
+    member_id, kind = values.get(1, 0), values.get(2, 0)
+    if not isinstance(member_id, int) or not isinstance(kind, int):
+        raise ValueError(f"not an alarm: {bytes(key)!r}")
+    return member_id, kind

@@ -1,0 +1,45 @@
+"""The highest applied index, saved in the same commit as what was applied.
+
+This is what makes replay exact: after a crash the backend holds the effects of
+precisely the entries up to its consistent index, so those are skipped and the
+rest is applied again.
+"""
+
+from miniet.engine.ports import EngineBackend
+from miniet.errors import DataError
+from miniet.mvcc.ports import META_BUCKET
+
+CONSISTENT_INDEX_KEY = b"consistent_index"
+
+
+class ConsistentIndex:
+    """Tracks the applied index and writes it before every backend commit."""
+
+    def __init__(self, backend: EngineBackend) -> None:
+        self._backend = backend
+        self.value = 0
+        self._saved = 0
+        backend.before_commit = self._save
+
+    def restore(self) -> None:
+        """Read the index that the backend's state stands for.
+
+        Raises:
+            DataError: it is not eight bytes long.
+        """
+        stored = self._backend.batch_tx.get(META_BUCKET, CONSISTENT_INDEX_KEY)
+        if stored is not None and len(stored) != 8:
+            raise DataError(f"consistent index of {len(stored)} bytes in the backend")
+        self.value = 0 if stored is None else int.from_bytes(stored, "big")
+        self._saved = self.value
+
+    def reset(self) -> None:
+        """Start again at nothing applied."""
+        self.value = self._saved = 0
+
+    def _save(self) -> None:
+        if self.value != self._saved:
+            self._backend.batch_tx.put(
+                META_BUCKET, CONSISTENT_INDEX_KEY, self.value.to_bytes(8, "big")
+            )
+            self._saved = self.value

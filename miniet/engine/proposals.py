@@ -1,0 +1,92 @@
+"""Requests on their way through the log, and who waits for them."""
+
+from miniet.clock import Clock
+from miniet.engine.errors import RequestTooLargeError, StoppedError
+from miniet.engine.request_ids import RequestIds
+from miniet.engine.requests import OwnRequest, RequestKind, encode, encode_body
+from miniet.engine.results import ApplyResult
+from miniet.engine.waiters import Answer, Waiters
+from miniet.errors import RequestError
+from miniet.raft import ConfChange, RawNode
+
+
+def ignore(outcome: ApplyResult | RequestError) -> None:
+    """Answer nobody."""
+
+
+class Proposals:
+    """Gives requests to raft, and their outcomes to whoever asked.
+
+    Memory: an entry per request in flight, by `Waiters`.
+    """
+
+    def __init__(
+        self,
+        raft: RawNode,
+        request_ids: RequestIds,
+        clock: Clock,
+        *,
+        timeout_s: float,
+        request_bytes_max: int,
+    ) -> None:
+        self._raft = raft
+        self._ids = request_ids
+        self._clock = clock
+        self._request_bytes_max = request_bytes_max
+        self._waiters = Waiters(timeout_s)
+        self._stopped = False
+        self.failed_total = 0
+        """Requests refused before the log or timed out."""
+
+    @property
+    def pending_count(self) -> int:
+        """Requests that wait for their outcome."""
+        return len(self._waiters)
+
+    def propose(self, kind: RequestKind, body: bytes, answer: Answer) -> None:
+        """Put a request into the log; see `Engine.propose`."""
+        try:
+            if self._stopped:
+                raise StoppedError
+            request_id = self._ids.next()
+            data = encode(kind, request_id, body)
+            if len(data) > self._request_bytes_max:
+                raise RequestTooLargeError(len(data), self._request_bytes_max)
+            self._raft.propose(data)
+        except RequestError as error:
+            self.refuse(error, answer)
+        else:
+            self._waiters.add(request_id, answer, self._clock.monotonic_s())
+
+    def propose_own(self, request: OwnRequest, answer: Answer = ignore) -> None:
+        """Put a request of this member's own making into the log."""
+        self.propose(*encode_body(request), answer=answer)
+
+    def propose_conf_change(self, change: ConfChange, answer: Answer) -> None:
+        """Put a change of membership into the log; its id must be a request id."""
+        try:
+            if self._stopped:
+                raise StoppedError
+            self._raft.propose_conf_change(change)
+        except RequestError as error:
+            self.refuse(error, answer)
+        else:
+            self._waiters.add(change.id, answer, self._clock.monotonic_s())
+
+    def refuse(self, error: RequestError, answer: Answer) -> None:
+        """Turn a request away before the log."""
+        self.failed_total += 1
+        answer(error)
+
+    def resolve(self, request_id: int, outcome: ApplyResult | RequestError) -> None:
+        """Give the outcome of an applied entry to whoever waits for it, if anyone."""
+        self._waiters.resolve(request_id, outcome)
+
+    def expire(self) -> None:
+        """Answer those who have waited too long."""
+        self.failed_total += self._waiters.expire(self._clock.monotonic_s())
+
+    def stop(self) -> None:
+        """Answer everyone, now and from now on: the server is going away."""
+        self._stopped = True
+        self._waiters.stop()

@@ -1,0 +1,221 @@
+"""Evaluating a txn: choose the branches, check them, carry them out.
+
+All choices are made against the state before the txn, nested comparisons too;
+then everything that can be refused is refused; only then is anything written.
+Source: etcd v3.4.9 etcdserver/apply.go, applyV3.Txn.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from miniet.engine.errors import KeyNotFoundError
+from miniet.engine.requests import (
+    Compare,
+    CompareResult,
+    CompareTarget,
+    DeleteRangeRequest,
+    PutRequest,
+    TxnOp,
+    TxnRequest,
+)
+from miniet.engine.results import (
+    DeleteRangeResult,
+    OpResult,
+    PutResult,
+    TxnResult,
+)
+from miniet.errors import InvariantError
+from miniet.lease import LeaseNotFoundError, Lessor
+from miniet.mvcc import (
+    CompactedError,
+    FutureRevisionError,
+    KeyValue,
+    RangeQuery,
+    ReadTxn,
+    Store,
+    WriteTxn,
+)
+
+
+@dataclass(slots=True)
+class Branch:
+    """A txn with its choice made: the operations that will run."""
+
+    succeeded: bool
+    operations: "list[PutRequest | DeleteRangeRequest | RangeQuery | Branch]"
+
+
+def is_read_only(request: TxnRequest) -> bool:
+    """Tell whether a txn holds nothing but ranges, so that it needs no log entry."""
+    return all(
+        isinstance(operation, RangeQuery)
+        for operation in (*request.success, *request.failure)
+    )
+
+
+def is_serializable(request: TxnRequest) -> bool:
+    """Tell whether a read-only txn may be answered from local state at once."""
+    return all(
+        operation.serializable
+        for operation in (*request.success, *request.failure)
+        if isinstance(operation, RangeQuery)
+    )
+
+
+def execute(request: TxnRequest, store: Store, lessor: Lessor) -> TxnResult:
+    """Carry out a txn.
+
+    Raises:
+        KeyNotFoundError, LeaseNotFoundError: a put of the chosen path is refused.
+        CompactedError, FutureRevisionError: a range of it is. Nothing was written.
+    """
+    view = store.read()
+    branch = _choose(view, request)
+    _check_puts(view, branch, lessor)
+    _check_ranges(view, branch)
+    if not _writes(branch):
+        return _run(view, branch, _refuse_write)
+    with store.write() as txn:
+        return _run(txn, branch, lambda operation: _write(txn, operation))
+
+
+def _choose(view: ReadTxn, request: TxnRequest) -> Branch:
+    succeeded = all(_holds(view, compare) for compare in request.compare)
+    chosen = request.success if succeeded else request.failure
+    return Branch(succeeded, [_chosen(view, operation) for operation in chosen])
+
+
+def _chosen(
+    view: ReadTxn, operation: TxnOp
+) -> PutRequest | DeleteRangeRequest | RangeQuery | Branch:
+    if isinstance(operation, TxnRequest):
+        return _choose(view, operation)
+    if isinstance(operation, PutRequest | DeleteRangeRequest | RangeQuery):
+        return operation
+    raise KeyNotFoundError(b"")
+
+
+def _holds(view: ReadTxn, compare: Compare) -> bool:
+    pairs = view.range(RangeQuery(key=compare.key, range_end=compare.range_end)).kvs
+    if pairs:
+        return all(_matches(KeyValue.decode(pair), compare) for pair in pairs)
+    if compare.target == CompareTarget.VALUE:
+        # A key that does not exist has no value, not even an empty one.
+        return False
+    return _matches(KeyValue(key=compare.key), compare)
+
+
+_ACTUAL: dict[int, Callable[[KeyValue], int | bytes]] = {
+    CompareTarget.VERSION: lambda kv: kv.version,
+    CompareTarget.CREATE: lambda kv: kv.create_revision,
+    CompareTarget.MOD: lambda kv: kv.mod_revision,
+    CompareTarget.VALUE: lambda kv: kv.value,
+    CompareTarget.LEASE: lambda kv: kv.lease,
+}
+
+
+def _matches(pair: KeyValue, compare: Compare) -> bool:
+    actual_of = _ACTUAL.get(compare.target)
+    actual = compare.operand if actual_of is None else actual_of(pair)
+    if compare.result == CompareResult.EQUAL:
+        return actual == compare.operand
+    if compare.result == CompareResult.NOT_EQUAL:
+        return actual != compare.operand
+    if compare.result == CompareResult.GREATER:
+        return actual > compare.operand  # type: ignore[operator]
+    if compare.result == CompareResult.LESS:
+        return actual < compare.operand  # type: ignore[operator]
+    return True
+
+
+def _check_puts(view: ReadTxn, branch: Branch, lessor: Lessor) -> None:
+    for operation in branch.operations:
+        if isinstance(operation, Branch):
+            _check_puts(view, operation, lessor)
+        elif isinstance(operation, PutRequest):
+            check_put_applies(view, operation, lessor)
+
+
+def check_put_applies(view: ReadTxn, request: PutRequest, lessor: Lessor) -> None:
+    """Refuse a put that needs a key or a lease which is not there.
+
+    Raises:
+        KeyNotFoundError, LeaseNotFoundError.
+    """
+    if (request.ignore_value or request.ignore_lease) and not view.range(
+        RangeQuery(key=request.key)
+    ).kvs:
+        raise KeyNotFoundError(request.key)
+    if request.lease and lessor.lookup(request.lease) is None:
+        raise LeaseNotFoundError(request.lease)
+
+
+def _check_ranges(view: ReadTxn, branch: Branch) -> None:
+    for operation in branch.operations:
+        if isinstance(operation, Branch):
+            _check_ranges(view, operation)
+        elif isinstance(operation, RangeQuery) and operation.revision != 0:
+            # Taken literally, unlike in a plain range: negative is compacted.
+            if operation.revision > view.revision:
+                raise FutureRevisionError(operation.revision, view.revision)
+            if operation.revision < view.first_revision:
+                raise CompactedError(operation.revision, view.first_revision)
+
+
+def _writes(branch: Branch) -> bool:
+    return any(
+        _writes(operation)
+        if isinstance(operation, Branch)
+        else not isinstance(operation, RangeQuery)
+        for operation in branch.operations
+    )
+
+
+def _refuse_write(operation: PutRequest | DeleteRangeRequest) -> OpResult:
+    raise InvariantError(f"a read-only txn came to a write: {operation!r}")
+
+
+def _run(
+    txn: ReadTxn | WriteTxn,
+    branch: Branch,
+    write: Callable[[PutRequest | DeleteRangeRequest], OpResult],
+) -> TxnResult:
+    responses: list[OpResult] = []
+    for operation in branch.operations:
+        if isinstance(operation, Branch):
+            responses.append(_run(txn, operation, write))
+        elif isinstance(operation, RangeQuery):
+            responses.append(txn.range(operation))
+        else:
+            responses.append(write(operation))
+    return TxnResult(txn.revision, branch.succeeded, responses)
+
+
+def _write(txn: WriteTxn, request: PutRequest | DeleteRangeRequest) -> OpResult:
+    if isinstance(request, PutRequest):
+        return put(txn, request)
+    return delete_range(txn, request)
+
+
+def put(txn: WriteTxn, request: PutRequest) -> PutResult:
+    """Write one key; `check_put_applies` has passed."""
+    value, lease = request.value, request.lease
+    prev_kv = None
+    if request.prev_kv or request.ignore_value or request.ignore_lease:
+        pairs = txn.range(RangeQuery(key=request.key)).kvs
+        if pairs:
+            previous = KeyValue.decode(pairs[0])
+            value = previous.value if request.ignore_value else value
+            lease = previous.lease if request.ignore_lease else lease
+            prev_kv = pairs[0] if request.prev_kv else None
+    return PutResult(txn.put(request.key, value, lease), prev_kv)
+
+
+def delete_range(txn: WriteTxn, request: DeleteRangeRequest) -> DeleteRangeResult:
+    """Delete keys, reading the pairs first where they are asked for."""
+    prev_kvs: list[bytes] = []
+    if request.prev_kv:
+        query = RangeQuery(key=request.key, range_end=request.range_end)
+        prev_kvs = txn.range(query).kvs
+    deleted, revision = txn.delete_range(request.key, request.range_end)
+    return DeleteRangeResult(revision, deleted, prev_kvs)

@@ -1,0 +1,243 @@
+"""Building a member from its settings and from what lies on disk.
+
+Order: log files first, they say what happened; then the backend, which holds
+the effects of the entries up to its consistent index; then the engine, which
+replays the rest. A fresh member starts with a log of one membership change.
+
+    <data-dir>/member/wal/*.wal       log segments
+    <data-dir>/member/snap/*.snap     raft snapshots
+    <data-dir>/member/snap/db         backend
+"""
+
+import logging
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from miniet.backend import Backend
+from miniet.clock import Clock
+from miniet.engine import Engine, EngineConfig
+from miniet.engine.compactor import Compactor, PeriodicCompactor, RevisionCompactor
+from miniet.engine.membership import Member
+from miniet.errors import DataError
+from miniet.pb import etcdserver_pb2
+from miniet.raft import MemoryStorage, Snapshot
+from miniet.server.config import Config
+from miniet.server.log_store import DiskLog, LogStore, MemoryLog
+from miniet.server.recorders import Durations
+from miniet.wal import (
+    SnapshotFiles,
+    TornWriteError,
+    Wal,
+    WalContents,
+    WalSnapshot,
+    repair,
+    valid_snapshots,
+)
+
+logger = logging.getLogger(__name__)
+
+OpenWal = Callable[[Path, WalSnapshot], tuple[Wal, WalContents]]
+
+
+@dataclass(slots=True)
+class BuiltMember:
+    """A member that is ready to be driven; `close` gives its files back."""
+
+    engine: Engine
+    backend: Backend
+    log: LogStore
+    temporary_directory: str | None
+
+    def close(self, *, commit: bool = True) -> None:
+        """Close all files; the data of a memory-only member is gone.
+
+        Args:
+            commit: False after a failure, when a change may be half done: the log
+                has all of it, and the next start takes it from there.
+        """
+        self.backend.close(commit=commit)
+        self.log.close()
+        if self.temporary_directory is not None:
+            shutil.rmtree(self.temporary_directory, ignore_errors=True)
+
+
+def build_member(
+    config: Config,
+    data_dir: str | None,
+    client_urls: tuple[str, ...],
+    clock: Clock,
+    rng: random.Random,
+    durations: Durations,
+) -> BuiltMember:
+    """Open or create the data of a member and bring its state back.
+
+    Args:
+        data_dir: None: keep everything in memory, or as near to it as can be.
+        client_urls: what clients are told to connect to.
+    Raises:
+        DataError: the data is damaged, or of another member; it says what to do.
+        OSError: a file or directory cannot be used.
+    """
+    temporary = _temporary_directory() if data_dir is None else None
+    root = Path(data_dir or temporary or "") / "member"
+    storage = MemoryStorage()
+    log: LogStore = MemoryLog()
+    try:
+        (root / "snap").mkdir(mode=0o700, parents=True, exist_ok=True)
+        if temporary is None:
+            log = _open_log(config, root, storage, durations)
+        backend = Backend(
+            root / "snap" / "db",
+            quota_bytes=config.quota_backend_bytes,
+            batch_limit=config.backend_batch_limit,
+            batch_interval_s=config.backend_batch_interval_s,
+            durable=temporary is None and not config.unsafe_no_fsync,
+            on_commit=durations.backend_commit_s.observe,
+        )
+        backend.open()
+    except BaseException:
+        log.close()
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    member = BuiltMember(
+        _engine(config, client_urls, clock, storage, backend, rng),
+        backend,
+        log,
+        temporary,
+    )
+    try:
+        member.engine.restore()
+    except BaseException:
+        member.close()
+        raise
+    if storage.last_index() == 0:
+        member.engine.bootstrap()
+    return member
+
+
+def _engine(
+    config: Config,
+    client_urls: tuple[str, ...],
+    clock: Clock,
+    storage: MemoryStorage,
+    backend: Backend,
+    rng: random.Random,
+) -> Engine:
+    return Engine(
+        EngineConfig(
+            cluster_id=config.cluster_id,
+            member=Member(
+                config.member_id,
+                config.initial_advertise_peer_urls,
+                config.name,
+                client_urls,
+            ),
+            snapshot_count=config.snapshot_count,
+            catchup_entries=config.snapshot_catchup_entries,
+            max_request_bytes=config.max_request_bytes,
+            quota_bytes=config.quota_backend_bytes,
+            election_ticks=config.election_ticks,
+            election_timeout_s=config.election_timeout_ms / 1000,
+            request_timeout_s=config.request_timeout_s,
+            compaction_batch_limit=config.compaction_batch_limit,
+            lease_ttl_min_s=config.min_lease_ttl_s,
+            lease_checkpoints=config.enable_lease_checkpoint,
+            lease_checkpoints_persist=config.enable_lease_checkpoint_persist,
+            watch_progress_interval_s=config.watch_progress_notify_interval_s,
+            slow_apply_s=config.warning_apply_duration_s,
+            watch_fragment_bytes=config.receive_bytes_max,
+        ),
+        clock,
+        storage,
+        backend,
+        rng,
+        _compactor(config, clock),
+    )
+
+
+def _compactor(config: Config, clock: Clock) -> Compactor | None:
+    if config.auto_compaction_period_s:
+        return PeriodicCompactor(clock, config.auto_compaction_period_s)
+    if config.auto_compaction_revisions:
+        return RevisionCompactor(clock, config.auto_compaction_revisions)
+    return None
+
+
+def _open_log(
+    config: Config,
+    root: Path,
+    storage: MemoryStorage,
+    durations: Durations,
+) -> DiskLog:
+    """Open or create the log, and fill `storage` with what it holds."""
+    directory = Path(config.wal_dir) if config.wal_dir else root / "wal"
+    snapshots = SnapshotFiles(root / "snap")
+    metadata = etcdserver_pb2.Metadata(
+        NodeID=config.member_id, ClusterID=config.cluster_id
+    ).SerializeToString()
+    options: dict[str, Any] = {
+        "sync": not config.unsafe_no_fsync,
+        "on_fsync": durations.wal_fsync_s.observe,
+    }
+    if directory.exists() and any(directory.iterdir()):
+        open_wal = partial(Wal.open, **options)
+        try:
+            wal, contents, snapshot = _read_log(directory, snapshots, open_wal)
+        except TornWriteError as error:
+            # What was being written when the machine stopped was not acknowledged.
+            logger.warning(
+                "repairing the log error=%s report=%s", error, repair(directory)
+            )
+            wal, contents, snapshot = _read_log(directory, snapshots, open_wal)
+        if contents.metadata != metadata:
+            wal.close()
+            raise DataError(
+                "the log belongs to another member or cluster",
+                path=os.fspath(directory),
+                remedy="start with that member's peer URLs and cluster token",
+            )
+        if snapshot is not None:
+            storage.apply_snapshot(snapshot)
+        storage.set_hard_state(contents.hard_state)
+        storage.append(contents.entries)
+    else:
+        if (root / "snap" / "db").exists():
+            raise DataError(
+                "there is a backend and no log",
+                path=os.fspath(directory),
+                remedy="bring back the log files, or start in an empty directory",
+            )
+        wal = Wal.create(directory, metadata, **options)
+    return DiskLog(
+        wal,
+        directory,
+        snapshots,
+        root / "snap",
+        snapshots_max=config.max_snapshots,
+        wals_max=config.max_wals,
+    )
+
+
+def _read_log(
+    directory: Path, snapshots: SnapshotFiles, open_wal: OpenWal
+) -> tuple[Wal, WalContents, Snapshot | None]:
+    """Open the log at the newest snapshot that can be read."""
+    snapshot = snapshots.load_newest(valid_snapshots(directory))
+    at = WalSnapshot(snapshot.index, snapshot.term) if snapshot else WalSnapshot()
+    wal, contents = open_wal(directory, at)
+    return wal, contents, snapshot
+
+
+def _temporary_directory() -> str:
+    """Make a directory for a memory-only member, in memory where that exists."""
+    shared_memory = "/dev/shm"
+    parent = shared_memory if os.access(shared_memory, os.W_OK) else None
+    return tempfile.mkdtemp(prefix="miniet-", dir=parent)

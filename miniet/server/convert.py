@@ -1,0 +1,134 @@
+"""Results to the bytes of etcd's responses.
+
+Stored pairs and events are put into a response as they are, behind a tag and a
+length; they are neither parsed nor encoded again. Everything else goes through
+`miniet.pb`. A response is its header, field 1 in all of them, followed by the
+rest, so the header is made apart.
+"""
+
+from collections.abc import Iterable
+
+from google.protobuf.message import Message
+
+from miniet.engine.results import (
+    DeleteRangeResult,
+    OpResult,
+    PutResult,
+    TxnResult,
+)
+from miniet.mvcc import RangeResult
+from miniet.watch import WatchResponse
+from miniet.wire import varint
+
+
+def _embedded(tag: bytes, message: bytes) -> bytes:
+    return b"%b%b%b" % (tag, varint(len(message)), message)
+
+
+def _repeated(tag: bytes, messages: Iterable[bytes]) -> bytes:
+    return b"".join([_embedded(tag, message) for message in messages])
+
+
+def _number(tag: bytes, value: int) -> bytes:
+    return tag + varint(value) if value else b""
+
+
+def _tag(number: int, wire_type: int = 2) -> bytes:
+    return varint(number << 3 | wire_type)
+
+
+_FIELD_1, _FIELD_2, _FIELD_3 = _tag(1), _tag(2), _tag(3)
+_EVENTS = _tag(11)
+
+# Which member of ResponseOp's union an answer is.
+_OP_TAGS: dict[type, bytes] = {
+    RangeResult: _tag(1),
+    PutResult: _tag(2),
+    DeleteRangeResult: _tag(3),
+    TxnResult: _tag(4),
+}
+
+
+class Headers:
+    """Makes response headers of one member: cluster, member, revision, term."""
+
+    def __init__(self, cluster_id: int, member_id: int) -> None:
+        self._identity = _number(b"\x08", cluster_id) + _number(b"\x10", member_id)
+
+    def encode(self, revision: int, term: int) -> bytes:
+        """Return field 1 of a response; `revision` 0 is left out."""
+        return _embedded(
+            _FIELD_1,
+            b"%b%b%b"
+            % (self._identity, _number(b"\x18", revision), _number(b"\x20", term)),
+        )
+
+
+def response(header: bytes, message: Message) -> bytes:
+    """Put a header before a response message that has none."""
+    return header + message.SerializeToString()
+
+
+def put_response(header: bytes, result: PutResult) -> bytes:
+    """Encode a PutResponse."""
+    if result.prev_kv is None:
+        return header
+    return header + _embedded(_FIELD_2, result.prev_kv)
+
+
+def range_response(header: bytes, result: RangeResult) -> bytes:
+    """Encode a RangeResponse."""
+    return b"%b%b%b%b" % (
+        header,
+        _repeated(_FIELD_2, result.kvs),
+        _number(b"\x18", result.more),
+        _number(b"\x20", result.count),
+    )
+
+
+def delete_range_response(header: bytes, result: DeleteRangeResult) -> bytes:
+    """Encode a DeleteRangeResponse."""
+    return b"%b%b%b" % (
+        header,
+        _number(b"\x10", result.deleted),
+        _repeated(_FIELD_3, result.prev_kvs),
+    )
+
+
+def txn_response(header: bytes, result: TxnResult) -> bytes:
+    """Encode a TxnResponse; headers inside carry a revision alone."""
+    return b"%b%b%b" % (
+        header,
+        _number(b"\x10", result.succeeded),
+        _repeated(_FIELD_3, [_op_response(answer) for answer in result.responses]),
+    )
+
+
+def _op_response(result: OpResult) -> bytes:
+    tag = _OP_TAGS[type(result)]
+    if isinstance(result, TxnResult):
+        # The header of a nested txn is there, and empty.
+        return _embedded(tag, txn_response(_embedded(_FIELD_1, b""), result))
+    header = _embedded(_FIELD_1, _number(b"\x18", result.revision))
+    if isinstance(result, PutResult):
+        return _embedded(tag, put_response(header, result))
+    if isinstance(result, RangeResult):
+        return _embedded(tag, range_response(header, result))
+    return _embedded(tag, delete_range_response(header, result))
+
+
+def watch_response(header: bytes, answer: WatchResponse) -> bytes:
+    """Encode a WatchResponse."""
+    reason = answer.cancel_reason.encode()
+    return b"".join(
+        (
+            header,
+            _number(b"\x10", answer.watch_id),
+            _number(b"\x18", answer.created),
+            _number(b"\x20", answer.canceled),
+            _number(b"\x28", answer.compact_revision),
+            _embedded(_tag(6), reason) if reason else b"",
+            _number(b"\x38", answer.fragment),
+            _repeated(_EVENTS, answer.events),
+        )
+    )

@@ -1,0 +1,249 @@
+"""The loop that feeds the engine, and what time brings it.
+
+One turn carries everything that came in since the last: all proposals share one
+write of the log and one fsync, which happens on a thread while the entries
+committed before are applied here.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from miniet.engine import Engine
+from miniet.engine.requests import OwnRequest, RequestKind, encode_body
+from miniet.engine.results import ApplyResult
+from miniet.errors import RequestError
+from miniet.raft import Ready
+from miniet.server.log_store import LogStore
+
+logger = logging.getLogger(__name__)
+
+_LEASE_PERIOD_S = 0.5
+_WATCH_PERIOD_S = 0.1
+_SLOW_PERIOD_S = 1.0
+_PURGE_PERIOD_S = 30.0
+
+
+class Driver:
+    """Owns the engine's turns.
+
+    Args:
+        tick_s: heartbeat interval.
+        compaction_pause_s: rest between two batches of a compaction.
+        on_failure: called once if a turn fails; the member can do nothing more.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        log: LogStore,
+        *,
+        tick_s: float,
+        commit_interval_s: float,
+        compaction_pause_s: float,
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        self.engine = engine
+        self._log = log
+        self._tick_s = tick_s
+        self._commit_interval_s = commit_interval_s
+        self._compaction_pause_s = compaction_pause_s
+        self._on_failure = on_failure
+        self._work = asyncio.Event()
+        self._compaction = asyncio.Event()
+        self._watch_pass_due = False
+        # One thread: writes of the log must not overtake each other.
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="miniet-log")
+        self._tasks: list[asyncio.Task[None]] = []
+        self.failed = False
+        """Whether a turn failed: then what is not committed must not be."""
+
+    # ---- life
+
+    def start(self) -> None:
+        """Start the turns and the clockwork on the running loop."""
+        engine = self.engine
+        self._loop = asyncio.get_running_loop()
+        self._serving = self._loop.create_future()
+        self._spawn(self._turns())
+        self._spawn(self._every(self._tick_s, self._tick))
+        self._spawn(self._every(self._commit_interval_s, self._commit))
+        self._spawn(self._every(_LEASE_PERIOD_S, engine.step_leases))
+        self._spawn(self._every(_WATCH_PERIOD_S, self._watch_pass))
+        self._spawn(self._every(_SLOW_PERIOD_S, self._slow_steps))
+        self._spawn(self._every(_PURGE_PERIOD_S, self._log.purge))
+        self._spawn(self._compact())
+        self._work.set()
+
+    async def wait_serving(self) -> None:
+        """Wait until clients may come: the member leads and has told its name."""
+        await self._serving
+
+    async def stop(self) -> None:
+        """End the turns, answer all who wait, make the log durable."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.engine.stop()
+        if not self.failed:
+            await self._loop.run_in_executor(self._executor, self._log.flush, True)
+        self._executor.shutdown()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        task.add_done_callback(self._task_done)
+        self._tasks.append(task)
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or self.failed:
+            return
+        error = task.exception()
+        if error is not None:
+            self.failed = True
+            logger.critical("the member failed and stops", exc_info=error)
+            self.engine.stop()
+            self._on_failure(error)
+
+    # ---- requests
+
+    async def propose(self, kind: RequestKind, body: bytes) -> Any:
+        """Put a request through the log and return its result.
+
+        Raises:
+            RequestError: it was refused.
+        """
+        future: asyncio.Future[ApplyResult] = self._loop.create_future()
+        self.engine.propose(kind, body, partial(settle, future))
+        self._work.set()
+        return await future
+
+    async def propose_own(self, request: OwnRequest) -> Any:
+        """Put a request of this member's own making through the log."""
+        return await self.propose(*encode_body(request))
+
+    async def read_point(self) -> None:
+        """Wait until the local state reflects every write acknowledged before."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        self.engine.read(partial(settle, future))
+        self._work.set()
+        await future
+
+    async def call(self, request: Callable[[Callable[[Any], None]], None]) -> Any:
+        """Hand the engine a request of any form and wait for its answer."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+        request(partial(settle, future))
+        self._work.set()
+        return await future
+
+    def wake(self) -> None:
+        """Say that the engine was given something to do."""
+        self._work.set()
+
+    async def in_thread(self, work: Callable[[], Any]) -> Any:
+        """Run something long beside the loop; it may read a `read_tx` only."""
+        return await self._loop.run_in_executor(None, work)
+
+    def kick_watchers(self) -> None:
+        """Let watchers go on at once that are behind and may have room now.
+
+        A victim can only go on when its stream has been read from, so there is no
+        need to try it every 10 ms as etcd does.
+        """
+        watch = self.engine.watch
+        if not self._watch_pass_due and (watch.has_unsynced or watch.has_victims):
+            self._watch_pass_due = True
+            self._loop.call_soon(self._watch_pass)
+
+    # ---- turns
+
+    async def _turns(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while (ready := self.engine.ready()) is not None:
+                await self._turn(ready)
+                if not self._serving.done() and self.engine.is_serving:
+                    self._serving.set_result(None)
+                if self.engine.is_snapshot_due:
+                    await self._snapshot()
+            if self.engine.store.compaction_pending:
+                self._compaction.set()
+
+    async def _turn(self, ready: Ready) -> None:
+        engine, log = self.engine, self._log
+        log.append(ready.hard_state, ready.entries)
+        if not (ready.must_sync and log.is_durable):
+            # A changed commit index alone may wait for the next sync.
+            engine.apply(ready)
+        else:
+            # The thread is at the disk most of the time and does not hold the GIL.
+            durable = self._loop.run_in_executor(self._executor, log.flush, True)
+            if _overlaps(ready):
+                # Nothing is applied before it is durable: only at a first start.
+                await durable
+                engine.apply(ready)
+            else:
+                engine.apply(ready)
+                await durable
+        engine.persisted(ready)
+
+    async def _snapshot(self) -> None:
+        snapshot = self.engine.make_snapshot()
+        await self._loop.run_in_executor(
+            self._executor, self._log.save_snapshot, snapshot
+        )
+        self.engine.snapshot_saved(snapshot)
+        logger.info("saved raft snapshot index=%d", snapshot.index)
+
+    # ---- clockwork
+
+    async def _every(self, period_s: float, step: Callable[[], None]) -> None:
+        while True:
+            await asyncio.sleep(period_s)
+            step()
+
+    def _tick(self) -> None:
+        self.engine.tick()
+        self._work.set()
+
+    def _commit(self) -> None:
+        self.engine.step_commit()
+
+    def _watch_pass(self) -> None:
+        self._watch_pass_due = False
+        watch = self.engine.watch
+        if watch.has_victims:
+            watch.step_victims()
+        if watch.has_unsynced and watch.step_unsynced():
+            self.kick_watchers()
+        watch.step_progress()
+
+    def _slow_steps(self) -> None:
+        self.engine.step_auto_compaction()
+        self._work.set()
+
+    async def _compact(self) -> None:
+        while True:
+            await self._compaction.wait()
+            self._compaction.clear()
+            while self.engine.step_compaction():  # noqa: ASYNC110 (a pace, not a wait)
+                await asyncio.sleep(self._compaction_pause_s)
+
+
+def _overlaps(ready: Ready) -> bool:
+    """Tell whether entries are to be applied that are still to be written."""
+    committed, entries = ready.committed_entries, ready.entries
+    return bool(committed and entries) and committed[-1].index >= entries[0].index
+
+
+def settle(future: "asyncio.Future[Any]", outcome: object) -> None:
+    """Give a future its outcome; one whose caller has left takes none."""
+    if future.done():
+        return
+    if isinstance(outcome, RequestError):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

@@ -1,0 +1,286 @@
+"""The reference transport: the handler table on grpcio's asyncio server.
+
+It keeps connections and streams in C, where no tracemalloc sees them.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Any, cast
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError, Message
+
+from miniet.errors import RequestError
+from miniet.server.methods import Kind, Method, StreamHandler, UnaryHandler
+from miniet.server.recorders import CallCounters, Traffic
+from miniet.server.rpc_errors import CallError, Code, status_of
+
+_INT32_MAX = 2**31 - 1
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+if TYPE_CHECKING:
+    # grpcio's own classes take no parameters at run time.
+    _Context = grpc.aio.ServicerContext[Any, Any]
+    _RpcHandler = grpc.RpcMethodHandler[Any, Any]
+    _GenericRpcHandler = grpc.GenericRpcHandler[Any, Any]
+else:
+    _Context = _RpcHandler = Any
+    _GenericRpcHandler = grpc.GenericRpcHandler
+
+_Handler = Callable[..., Any]
+
+
+class GrpcServer:
+    """Serves a table of methods on one or more addresses.
+
+    Args:
+        traffic: where calls are counted.
+        receive_bytes_max: largest request message.
+        keepalive_min_time_s: clients that ping more often than this are cut off.
+        keepalive_interval_s, keepalive_timeout_s: the server's own pings.
+    """
+
+    def __init__(
+        self,
+        traffic: Traffic,
+        *,
+        receive_bytes_max: int,
+        max_concurrent_streams: int,
+        keepalive_min_time_s: float,
+        keepalive_interval_s: float,
+        keepalive_timeout_s: float,
+    ) -> None:
+        self._traffic = traffic
+        self._receive_bytes_max = receive_bytes_max
+        # Calls of the streaming kinds, which end only when they are told to.
+        self._streams: set[asyncio.Task[Any]] = set()
+        self._server = grpc.aio.server(
+            options=[
+                # Twice the limit, so that a request just over it is refused here in
+                # etcd's words and not by grpcio in its own.
+                ("grpc.max_receive_message_length", 2 * receive_bytes_max),
+                ("grpc.max_send_message_length", _INT32_MAX),
+                (
+                    "grpc.max_concurrent_streams",
+                    min(max_concurrent_streams, _INT32_MAX),
+                ),
+                # grpcio's own default of five minutes would cut off Go clients.
+                (
+                    "grpc.http2.min_ping_interval_without_data_ms",
+                    int(keepalive_min_time_s * 1000),
+                ),
+                ("grpc.keepalive_time_ms", int(keepalive_interval_s * 1000)),
+                ("grpc.keepalive_timeout_ms", int(keepalive_timeout_s * 1000)),
+                # Two servers on one port would each get some of the connections.
+                ("grpc.so_reuseport", 0),
+            ]
+        )
+
+    def bind(self, addresses: Sequence[str]) -> list[int]:
+        """Take the addresses; nothing is answered before `start`.
+
+        Returns:
+            The port of each address, for those that asked for port 0.
+        Raises:
+            OSError: an address cannot be listened on.
+        """
+        ports = []
+        for address in addresses:
+            try:
+                ports.append(self._server.add_insecure_port(address))
+            except RuntimeError as error:
+                raise OSError(f"cannot listen on {address}: {error}") from error
+        return ports
+
+    async def start(self, methods: Sequence[Method]) -> None:
+        """Serve from now on."""
+        self._server.add_generic_rpc_handlers((_Table(methods, self._rpc_handler),))
+        await self._server.start()
+
+    async def stop(self, grace_s: float) -> None:
+        """Refuse new calls, end streams, give other calls `grace_s` seconds."""
+        await self.end_streams()
+        await self._server.stop(grace_s)
+
+    async def end_streams(self) -> None:
+        """End the streaming calls that are open; new ones may come."""
+        streams = list(self._streams)
+        for task in streams:
+            task.cancel()
+        await asyncio.gather(*streams, return_exceptions=True)
+
+    def _rpc_handler(self, method: Method) -> _RpcHandler:
+        _, service, name = method.path.split("/")
+        counters = CallCounters(service, name, method.kind.value)
+        self._traffic.methods.append(counters)
+        calls = _Calls(
+            method.handler,
+            _parser(method.request_type, self._receive_bytes_max),
+            counters,
+            self._traffic,
+            self._streams,
+        )
+        if method.kind is Kind.UNARY:
+            return grpc.unary_unary_rpc_method_handler(cast(_Handler, calls.unary))
+        if method.kind is Kind.BIDI_STREAM:
+            return grpc.stream_stream_rpc_method_handler(cast(_Handler, calls.bidi))
+        return grpc.unary_stream_rpc_method_handler(cast(_Handler, calls.server_stream))
+
+
+class _Table(_GenericRpcHandler):
+    """Finds the handler of a path, and what to say where there is none."""
+
+    def __init__(
+        self,
+        methods: Sequence[Method],
+        handler_of: Callable[[Method], _RpcHandler],
+    ) -> None:
+        self._handlers = {method.path: handler_of(method) for method in methods}
+        self._services = {path.split("/")[1] for path in self._handlers}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> _RpcHandler:
+        path = handler_call_details.method
+        return self._handlers.get(path) or self._unknown(path)
+
+    def _unknown(self, path: str) -> _RpcHandler:
+        service, _, method = path.removeprefix("/").partition("/")
+        text = f"unknown service {service}"
+        if service in self._services:
+            text = f"unknown method {method} for service {service}"
+
+        async def refuse(requests: AsyncIterator[bytes], context: _Context) -> None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, text)
+
+        return grpc.stream_stream_rpc_method_handler(cast(_Handler, refuse))
+
+
+class _Calls:
+    """The calls of one method: parse, count, run the handler, say how it ended."""
+
+    def __init__(
+        self,
+        handler: UnaryHandler | StreamHandler,
+        parse: Callable[[bytes], Message],
+        counters: CallCounters,
+        traffic: Traffic,
+        streams: "set[asyncio.Task[Any]]",
+    ) -> None:
+        self._handler = handler
+        self._parse = parse
+        self._counters = counters
+        self._traffic = traffic
+        self._streams = streams
+
+    async def unary(self, request: bytes, context: _Context) -> bytes:
+        begun_s = self._begin(context)
+        code = Code.UNKNOWN
+        try:
+            response = await cast(UnaryHandler, self._handler)(self.received(request))
+            self.sent(response)
+            code = Code.OK
+            return response
+        except RequestError as error:
+            code = status_of(error).code
+            return await _abort(context, error)
+        except asyncio.CancelledError:
+            code = Code.CANCELED
+            raise
+        finally:
+            self._counters.end(code, monotonic() - begun_s)
+
+    async def bidi(self, requests: AsyncIterator[bytes], context: _Context) -> None:
+        begun_s = self._begin(context)
+        code = Code.UNKNOWN
+        task = asyncio.current_task()
+        assert task is not None
+        self._streams.add(task)
+        try:
+            await cast(StreamHandler, self._handler)(
+                _GrpcStream(requests, context, self)
+            )
+            code = Code.OK
+        except RequestError as error:
+            code = status_of(error).code
+            await _abort(context, error)
+        except asyncio.CancelledError:
+            code = Code.CANCELED
+            raise
+        finally:
+            self._streams.discard(task)
+            self._counters.end(code, monotonic() - begun_s)
+
+    async def server_stream(self, request: bytes, context: _Context) -> None:
+        await self.bidi(_once(request), context)
+
+    def received(self, request: bytes) -> Message:
+        """Count and parse one message from the client."""
+        self._counters.received += 1
+        self._traffic.received_bytes_total += len(request)
+        return self._parse(request)
+
+    def sent(self, response: bytes) -> None:
+        """Count one message to the client."""
+        self._counters.sent += 1
+        self._traffic.sent_bytes_total += len(response)
+
+    def _begin(self, context: _Context) -> float:
+        self._counters.started += 1
+        version = "unknown"
+        for key, value in context.invocation_metadata() or ():
+            if key == "client-api-version":
+                version = str(value)
+        kind = "unary" if self._counters.kind == "unary" else "stream"
+        self._traffic.requests[kind, version] += 1
+        return monotonic()
+
+
+async def _once(request: bytes) -> AsyncIterator[bytes]:
+    yield request
+
+
+class _GrpcStream:
+    """A streaming call of grpcio behind `methods.Stream`."""
+
+    def __init__(
+        self, requests: AsyncIterator[bytes], context: _Context, calls: _Calls
+    ) -> None:
+        self._requests = requests
+        self._calls = calls
+        self._write: Callable[[bytes], Awaitable[None]] = context.write
+
+    async def receive(self) -> Message | None:
+        request = await anext(self._requests, None)
+        return None if request is None else self._calls.received(request)
+
+    async def send(self, response: bytes) -> None:
+        await self._write(response)
+        self._calls.sent(response)
+
+
+def _parser(request_type: type[Message], bytes_max: int) -> Callable[[bytes], Message]:
+    from_string = request_type.FromString
+
+    def parse(request: bytes) -> Message:
+        if len(request) > bytes_max:
+            raise CallError(
+                Code.RESOURCE_EXHAUSTED,
+                "grpc: received message larger than max "
+                f"({len(request)} vs. {bytes_max})",
+            )
+        try:
+            return from_string(request)
+        except DecodeError as error:
+            raise CallError(
+                Code.INTERNAL, f"grpc: error unmarshalling request: {error}"
+            ) from error
+
+    return parse
+
+
+async def _abort(context: _Context, error: RequestError) -> bytes:
+    status = status_of(error)
+    await context.abort(_CODES[status.code], status.message)
+    raise error  # abort has raised
