@@ -382,7 +382,9 @@ def test_any_sequence_of_saves_comes_back(tmp_path_factory, steps, size):
     log, current, term, snapshots = [], HardState(), 1, {START}
     for step, back, amount in steps:
         if step == "append":
-            first = max(len(log) + 1 - back, 1)
+            # What a snapshot holds is committed: raft never overwrites it.
+            snapshot_index = max(known.index for known in snapshots)
+            first = max(len(log) + 1 - back, snapshot_index + 1)
             new = entries(first, amount, term=term, size=size)
             wal.append(None, new)
             log[first - 1 :] = new
