@@ -4,10 +4,12 @@ Views that were handed out are released at the next write, and a write during a
 walk raises: what breaks the contract fails here and not only on LMDB.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from sortedcontainers import SortedDict
+
+from miniet.errors import DataError
 
 Pairs: TypeAlias = Any  # SortedDict[bytes, bytes]; sortedcontainers has no types
 
@@ -58,10 +60,16 @@ class MemoryBatchTx(_Read):
     def __init__(self, buckets: dict[bytes, Pairs]) -> None:
         super().__init__(buckets)
         self.pending: list[tuple[bytes, bytes, bytes | None]] = []
+        self.writes_left: int | None = None
+        """Writes that will still succeed; None: all of them."""
 
     def _write(self, bucket: bytes, key: bytes, value: bytes | None) -> None:
         if self._walks:
             raise RuntimeError("write during a walk")
+        if self.writes_left is not None:
+            if not self.writes_left:
+                raise DataError("the disk is gone")
+            self.writes_left -= 1
         for view in self._views:
             view.release()
         self._views.clear()
@@ -90,18 +98,29 @@ def _copy(buckets: dict[bytes, Pairs]) -> dict[bytes, Pairs]:
 
 
 class MemoryBackend:
-    """Committed pairs, and the batch transaction over them."""
+    """Committed pairs, and the batch transaction over them.
+
+    size_bytes: whatever a test says; nothing here makes it grow.
+    """
+
+    BATCH_LIMIT = 10_000
+    BATCH_INTERVAL_S = 0.1
 
     def __init__(self, committed: dict[bytes, Pairs] | None = None) -> None:
         self._committed = _copy(committed or {})
         self._batch_tx = MemoryBatchTx(_copy(self._committed))
+        self._commit_due_s = 0.0
         self.commit_count = 0
+        self.before_commit: Callable[[], None] | None = None
+        self.size_bytes = 0
 
     @property
     def batch_tx(self) -> MemoryBatchTx:
         return self._batch_tx
 
     def commit(self) -> None:
+        if self._batch_tx.pending and self.before_commit is not None:
+            self.before_commit()
         for bucket, key, value in self._batch_tx.pending:
             pairs = self._committed.setdefault(bucket, SortedDict())
             if value is None:
@@ -110,6 +129,21 @@ class MemoryBackend:
                 pairs[key] = value
         self._batch_tx.pending.clear()
         self.commit_count += 1
+
+    def step_commit(self, now_s: float) -> bool:
+        due = now_s >= self._commit_due_s
+        if due:
+            self._commit_due_s = now_s + self.BATCH_INTERVAL_S
+        pending = len(self._batch_tx.pending)
+        if not pending or not (due or pending >= self.BATCH_LIMIT):
+            return False
+        self.commit()
+        return True
+
+    def reset(self) -> None:
+        self._committed.clear()
+        self._batch_tx._buckets.clear()
+        self._batch_tx.pending.clear()
 
     def read_tx(self) -> MemoryReadTx:
         return MemoryReadTx(_copy(self._committed))
