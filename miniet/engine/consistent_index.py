@@ -19,7 +19,7 @@ class ConsistentIndex:
         self._backend = backend
         self.value = 0
         self._saved = 0
-        backend.before_commit = self._save
+        backend.before_commit = self.save
 
     def restore(self) -> None:
         """Read the index that the backend's state stands for.
@@ -37,7 +37,11 @@ class ConsistentIndex:
         """Start again at nothing applied."""
         self.value = self._saved = 0
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write the index; part of every commit, which does this by itself.
+
+        Only where nothing else was written a commit has to be given a reason.
+        """
         if self.value != self._saved:
             self._backend.batch_tx.put(
                 META_BUCKET, CONSISTENT_INDEX_KEY, self.value.to_bytes(8, "big")

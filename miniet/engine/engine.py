@@ -440,8 +440,10 @@ class Engine:
     def make_snapshot(self) -> Snapshot:
         """Take a raft snapshot of what is applied, to be saved by the driver.
 
-        The backend is committed first: it must never be older than the snapshot.
+        The backend is committed first: it must never be older than the snapshot,
+        even if all entries since the last commit wrote nothing.
         """
+        self._consistent_index.save()
         self.backend.commit()
         snapshot = self._raft_storage.create_snapshot(
             self._applied_index,
