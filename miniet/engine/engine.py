@@ -29,15 +29,12 @@ from miniet.engine.lease_expiry import LeaseExpiry
 from miniet.engine.lease_store import BackendLeaseStore
 from miniet.engine.membership import Membership
 from miniet.engine.ports import EngineBackend
-from miniet.engine.proposals import Proposals, ignore
+from miniet.engine.proposals import Proposals
 from miniet.engine.quota import Quota
 from miniet.engine.read_points import ReadAnswer, ReadPoints
 from miniet.engine.renewals import Renewals, RenewAnswer
 from miniet.engine.request_ids import RequestIds
 from miniet.engine.requests import (
-    AlarmAction,
-    AlarmRequest,
-    AlarmType,
     ClusterVersionSetRequest,
     LeaseCheckpointRequest,
     LeaseRevokeRequest,
@@ -46,6 +43,7 @@ from miniet.engine.requests import (
     decode,
 )
 from miniet.engine.results import ApplyResult, CompactionResult, DoneResult
+from miniet.engine.space import Space
 from miniet.engine.statistics import EngineStatistics
 from miniet.engine.waiters import Answer
 from miniet.errors import DataError, RequestError
@@ -115,6 +113,9 @@ class Engine:
         )
         self._consistent_index = ConsistentIndex(backend)
         self._begin_at(raft_storage, rng)
+        self._space = Space(
+            self.quota, backend, self.alarms, self._proposals, config.member.member_id
+        )
         self._compactions = Compactions(
             self.store,
             backend,
@@ -237,11 +238,9 @@ class Engine:
         """Refuse a write for which there is no space; comes before other checks.
 
         Raises:
-            NoSpaceError: the alarm is being raised.
+            NoSpaceError: the alarm is up, or being raised.
         """
-        if cost_bytes and not self.quota.allows(self.backend.size_bytes, cost_bytes):
-            self._raise_no_space_alarm(ignore)
-            raise NoSpaceError
+        self._space.check(cost_bytes)
 
     def propose(self, kind: RequestKind, body: bytes, answer: Answer) -> None:
         """Put a request into the log; `answer` gets its result once.
@@ -365,30 +364,13 @@ class Engine:
         except RequestError as error:
             outcome = error
         if isinstance(outcome, NoSpaceError):
-            self._answer_no_space(request_id, outcome)
+            self._space.answer(request_id, outcome)
         elif isinstance(outcome, CompactionResult) and outcome.is_physical:
             self._compactions.answer_when_done(request_id, outcome)
         else:
             self._proposals.resolve(request_id, outcome)
         if isinstance(request, LeaseRevokeRequest):
             self._renewals.revoked(request.lease_id)
-
-    def _answer_no_space(self, request_id: int, error: NoSpaceError) -> None:
-        """Answer once the alarm is up, so that the next write finds it."""
-        if self.alarms.is_up(AlarmType.NOSPACE):
-            self._proposals.resolve(request_id, error)
-        else:
-            self._raise_no_space_alarm(
-                lambda _: self._proposals.resolve(request_id, error)
-            )
-
-    def _raise_no_space_alarm(self, answer: Answer) -> None:
-        self._proposals.propose_own(
-            AlarmRequest(
-                AlarmAction.ACTIVATE, self.config.member.member_id, AlarmType.NOSPACE
-            ),
-            answer,
-        )
 
     def _apply_conf_change(self, change: ConfChange, is_new: bool) -> None:
         error = conf_change_error(change, self.membership) if is_new else None
