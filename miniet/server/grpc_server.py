@@ -76,6 +76,10 @@ class GrpcServer:
                 ("grpc.keepalive_timeout_ms", int(keepalive_timeout_s * 1000)),
                 # Two servers on one port would each get some of the connections.
                 ("grpc.so_reuseport", 0),
+                # Beyond 1,000 calls not yet taken up grpcio would cancel some at
+                # random; they wait, as in etcd, until max_concurrent_streams.
+                ("grpc.server.max_pending_requests", _INT32_MAX),
+                ("grpc.server.max_pending_requests_hard_limit", _INT32_MAX),
             ]
         )
 
