@@ -12,6 +12,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError, Message
 
+from miniet.engine.errors import StoppedError
 from miniet.errors import RequestError
 from miniet.server.methods import Kind, Method, StreamHandler, UnaryHandler
 from miniet.server.recorders import CallCounters, Traffic
@@ -57,6 +58,7 @@ class GrpcServer:
         self._receive_bytes_max = receive_bytes_max
         # Calls of the streaming kinds, which end only when they are told to.
         self._streams: set[asyncio.Task[Any]] = set()
+        self._is_started = False
         self._server = grpc.aio.server(
             options=[
                 # Twice the limit, so that a request just over it is refused here in
@@ -102,16 +104,21 @@ class GrpcServer:
     async def start(self, methods: Sequence[Method]) -> None:
         """Serve from now on."""
         self._server.add_generic_rpc_handlers((_Table(methods, self._rpc_handler),))
+        self._is_started = True
         await self._server.start()
 
     async def stop(self, grace_s: float) -> None:
         """Refuse new calls, end streams, give other calls `grace_s` seconds."""
+        if not self._is_started:
+            # grpcio lets go of the ports of a server only if it was started.
+            await self.start(())
         await self.end_streams()
         await self._server.stop(grace_s)
 
     async def end_streams(self) -> None:
         """End the streaming calls that are open; new ones may come."""
         streams = list(self._streams)
+        self._streams.clear()
         for task in streams:
             task.cancel()
         await asyncio.gather(*streams, return_exceptions=True)
@@ -210,8 +217,13 @@ class _Calls:
             code = status_of(error).code
             await _abort(context, error)
         except asyncio.CancelledError:
-            code = Code.CANCELED
-            raise
+            if task in self._streams:
+                code = Code.CANCELED
+                raise
+            # The server ends the call. grpcio tells the client nothing of a task
+            # that is cancelled, so it would wait on.
+            code = Code.UNAVAILABLE
+            await _abort(context, StoppedError())
         finally:
             self._streams.discard(task)
             self._counters.end(code, monotonic() - begun_s)
