@@ -8,8 +8,9 @@ with miniet.Server() as etcd:
 
 from miniet.errors import DataError, InvariantError, MinietError, RequestError
 from miniet.server.config import Config
-from miniet.server.errors import ConfigError, StartError
+from miniet.server.errors import ConfigError, NotRunningError, StartError
 from miniet.server.server import AsyncServer, Server
+from miniet.server.statistics import ServerStatistics
 
 __version__ = "0.1.0"
 
@@ -20,8 +21,10 @@ __all__ = [
     "DataError",
     "InvariantError",
     "MinietError",
+    "NotRunningError",
     "RequestError",
     "Server",
+    "ServerStatistics",
     "StartError",
     "__version__",
 ]

@@ -12,12 +12,11 @@ replays the rest. A fresh member starts with a log of one membership change.
 import logging
 import os
 import random
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from miniet.backend import Backend
@@ -31,6 +30,7 @@ from miniet.raft import MemoryStorage, Snapshot
 from miniet.server.config import Config
 from miniet.server.log_store import DiskLog, LogStore, MemoryLog
 from miniet.server.recorders import Durations
+from miniet.server.statistics import ServerStatistics
 from miniet.wal import (
     SnapshotFiles,
     TornWriteError,
@@ -53,7 +53,20 @@ class BuiltMember:
     engine: Engine
     backend: Backend
     log: LogStore
-    temporary_directory: str | None
+    temporary_directory: TemporaryDirectory[str] | None
+    """Where a memory-only member has its files; goes with the process at the latest."""
+
+    def statistics(self) -> ServerStatistics:
+        """Return the present counts of every component."""
+        engine = self.engine.statistics()
+        return ServerStatistics(
+            raft=engine.raft,
+            store=engine.store,
+            backend=self.backend.statistics(),
+            lease=engine.lease,
+            watch=engine.watch,
+            wal=self.log.statistics(),
+        )
 
     def close(self, *, commit: bool = True) -> None:
         """Close all files; the data of a memory-only member is gone.
@@ -65,12 +78,12 @@ class BuiltMember:
         self.backend.close(commit=commit)
         self.log.close()
         if self.temporary_directory is not None:
-            shutil.rmtree(self.temporary_directory, ignore_errors=True)
+            self.temporary_directory.cleanup()
 
 
 def build_member(
     config: Config,
-    data_dir: str | None,
+    data_dir: str | os.PathLike[str] | None,
     client_urls: tuple[str, ...],
     clock: Clock,
     rng: random.Random,
@@ -86,7 +99,7 @@ def build_member(
         OSError: a file or directory cannot be used.
     """
     temporary = _temporary_directory() if data_dir is None else None
-    root = Path(data_dir or temporary or "") / "member"
+    root = Path(temporary.name if temporary else data_dir or "") / "member"
     storage = MemoryStorage()
     log: LogStore = MemoryLog()
     try:
@@ -105,7 +118,7 @@ def build_member(
     except BaseException:
         log.close()
         if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.cleanup()
         raise
     member = BuiltMember(
         _engine(config, client_urls, clock, storage, backend, rng),
@@ -236,8 +249,8 @@ def _read_log(
     return wal, contents, snapshot
 
 
-def _temporary_directory() -> str:
+def _temporary_directory() -> TemporaryDirectory[str]:
     """Make a directory for a memory-only member, in memory where that exists."""
     shared_memory = "/dev/shm"
     parent = shared_memory if os.access(shared_memory, os.W_OK) else None
-    return tempfile.mkdtemp(prefix="miniet-", dir=parent)
+    return TemporaryDirectory(prefix="miniet-", dir=parent, ignore_cleanup_errors=True)

@@ -33,7 +33,8 @@ class Driver:
     Args:
         tick_s: heartbeat interval.
         compaction_pause_s: rest between two batches of a compaction.
-        on_failure: called once if a turn fails; the member can do nothing more.
+        on_failure: called once if a turn fails after `wait_serving`; the member can
+            do nothing more.
     """
 
     def __init__(
@@ -79,7 +80,10 @@ class Driver:
         self._work.set()
 
     async def wait_serving(self) -> None:
-        """Wait until clients may come: the member leads and has told its name."""
+        """Wait until clients may come: the member leads and has told its name.
+
+        Raises what a turn failed with, if one does before that.
+        """
         await self._serving
 
     async def stop(self) -> None:
@@ -105,7 +109,10 @@ class Driver:
             self.failed = True
             logger.critical("the member failed and stops", exc_info=error)
             self.engine.stop()
-            self._on_failure(error)
+            if self._serving.done():
+                self._on_failure(error)
+            else:
+                self._serving.set_exception(error)
 
     # ---- requests
 

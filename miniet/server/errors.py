@@ -11,5 +11,9 @@ class UsageError(ConfigError):
     """The command line cannot be read: an unknown flag, a value of another kind."""
 
 
+class NotRunningError(MinietError):
+    """The server was not started, or has stopped. Start it first."""
+
+
 class StartError(MinietError):
     """The server cannot start here and now: an address or a file is in use."""

@@ -7,13 +7,20 @@ is computed on the loop, where the engine lives.
 
 import asyncio
 import json
+import logging
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+logger = logging.getLogger(__name__)
 
 _ANSWER_TIMEOUT_S = 10.0
+_STOP_POLL_S = 0.05
 
 
 @dataclass(slots=True, frozen=True)
@@ -45,8 +52,8 @@ class HttpStatusServer:
         """
         self._pages = pages
         handler = type("Handler", (_Handler,), {"server_of_pages": self})
-        self._server = ThreadingHTTPServer((host, port), handler)
-        self._server.daemon_threads = True
+        self._server = _Listener((host, port), handler)
+        self._thread: threading.Thread | None = None
 
     @property
     def port(self) -> int:
@@ -57,15 +64,20 @@ class HttpStatusServer:
         """Answer from now on; call it on the running loop."""
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="miniet-http", daemon=True
+            target=self._server.serve_forever,
+            args=(_STOP_POLL_S,),
+            name="miniet-http",
+            daemon=True,
         )
         self._thread.start()
 
     def stop(self) -> None:
-        """Close the port; waits for the listening thread, so not on the loop."""
-        self._server.shutdown()
+        """Close port and connections; waits for the threads, so not on the loop."""
+        if self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
         self._server.server_close()
-        self._thread.join()
+        self._server.close_connections()
 
     def page(self, path: str) -> Page | None:
         """Compute a page on the loop, called from a thread of the HTTP server."""
@@ -78,6 +90,43 @@ class HttpStatusServer:
 
         future = asyncio.run_coroutine_threadsafe(run(), self._loop)
         return future.result(_ANSWER_TIMEOUT_S)
+
+
+class _Listener(ThreadingHTTPServer):
+    """A thread per connection, none of which outlives `close_connections`."""
+
+    def __init__(self, address: tuple[str, int], handler: type["_Handler"]) -> None:
+        self._connections: dict[threading.Thread, socket.socket] = {}
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        super().__init__(address, handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A connection broke; the client knows."""
+        logger.debug("status connection ended client=%s", client_address, exc_info=True)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        thread = threading.Thread(
+            target=self.process_request_thread,
+            args=(request, client_address),
+            name="miniet-http-call",
+            daemon=True,
+        )
+        self._connections[thread] = request
+        thread.start()
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            del self._connections[threading.current_thread()]
+
+    def close_connections(self) -> None:
+        """End all connections, and wait for their threads; call it when closed."""
+        for thread, connection in list(self._connections.items()):
+            with suppress(OSError):  # the client was faster
+                connection.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):

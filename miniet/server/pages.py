@@ -81,6 +81,7 @@ class StatusPages:
     def _sources(self) -> MetricSources:
         engine = self._engine
         statistics = engine.statistics()
+        held = self._member.statistics()
         return MetricSources(
             member=MemberStatistics(
                 member_id=engine.config.member.member_id,
@@ -96,10 +97,10 @@ class StatusPages:
                 health_failures_total=self._health_failures_total,
                 quota_bytes=statistics.quota_bytes,
             ),
-            raft=statistics.raft,
-            store=statistics.store,
-            backend=self._member.backend.statistics(),
-            lease=statistics.lease,
-            watch=statistics.watch,
-            wal=self._member.log.statistics(),
+            raft=held.raft,
+            store=held.store,
+            backend=held.backend,
+            lease=held.lease,
+            watch=held.watch,
+            wal=held.wal,
         )

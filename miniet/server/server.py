@@ -1,10 +1,12 @@
 """`AsyncServer` and `Server`: a member in this process."""
 
 import asyncio
+import os
 import random
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
@@ -15,7 +17,7 @@ from miniet.server.cluster import ClusterService
 from miniet.server.config import Config
 from miniet.server.convert import Headers
 from miniet.server.driver import Driver
-from miniet.server.errors import StartError
+from miniet.server.errors import NotRunningError, StartError
 from miniet.server.grpc_server import GrpcServer
 from miniet.server.health import HealthService
 from miniet.server.http_status import HttpStatusServer
@@ -25,6 +27,7 @@ from miniet.server.maintenance import MaintenanceService
 from miniet.server.methods import Method
 from miniet.server.pages import StatusPages
 from miniet.server.recorders import Durations, Traffic
+from miniet.server.statistics import ServerStatistics
 from miniet.server.watch import WatchService
 
 try:
@@ -37,6 +40,7 @@ else:
 _STOP_GRACE_S = 1.0
 
 Result = TypeVar("Result")
+DataDir = str | os.PathLike[str]
 
 
 class AsyncServer:
@@ -53,71 +57,76 @@ class AsyncServer:
     """
 
     def __init__(
-        self, data_dir: str | None = None, *, config: Config | None = None
+        self, data_dir: DataDir | None = None, *, config: Config | None = None
     ) -> None:
         self.config = config or Config(listen_client_urls=("http://127.0.0.1:0",))
         self.data_dir = data_dir
         self.client_urls: tuple[str, ...] = ()
-        """Where it listens, the real ports in; empty before the start."""
-        self._metrics_servers: list[HttpStatusServer] = []
+        """Where it listens, the real ports in; empty unless it runs."""
+        self.metrics_urls: tuple[str, ...] = ()
+        """Where the status pages are, the real ports in; empty unless it runs."""
+        self._is_started = False
+        self._to_stop = AsyncExitStack()
 
     @property
     def endpoint(self) -> str:
-        """`host:port` of the first client URL."""
+        """`host:port` of the first client URL.
+
+        Raises:
+            NotRunningError: it has no port now.
+        """
+        self._check_running()
         return urlsplit(self.client_urls[0]).netloc
 
     @property
     def port(self) -> int:
-        """The port of the first client URL."""
-        return urlsplit(self.client_urls[0]).port or 0
+        """The port of the first client URL.
 
-    @property
-    def metrics_urls(self) -> tuple[str, ...]:
-        """Where the status pages are, the real ports in."""
-        return tuple(
-            f"http://{urlsplit(url).hostname}:{server.port}"
-            for url, server in zip(
-                self.config.listen_metrics_urls, self._metrics_servers, strict=True
-            )
-        )
+        Raises:
+            NotRunningError: it has no port now.
+        """
+        self._check_running()
+        return urlsplit(self.client_urls[0]).port or 0
 
     async def start(self) -> None:
         """Open the data and serve; returns when the first request may come.
 
+        What has stopped can be started again; data is still there if it was on disk.
+
         Raises:
             DataError: the data is damaged; says the file and what can be done.
-            StartError: an address or file cannot be used.
+            StartError: an address or file cannot be used, or the server runs already.
         """
-        config = self.config
-        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Ends with the error, if the member fails after its start."""
-        self._durations = Durations()
-        self._traffic = Traffic()
-        self._grpc = GrpcServer(
-            self._traffic,
-            receive_bytes_max=config.receive_bytes_max,
-            max_concurrent_streams=config.max_concurrent_streams,
-            keepalive_min_time_s=config.grpc_keepalive_min_time_s,
-            keepalive_interval_s=config.grpc_keepalive_interval_s,
-            keepalive_timeout_s=config.grpc_keepalive_timeout_s,
-        )
+        if self._is_started:
+            raise StartError("the server is running already")
+        self._is_started = True
         try:
-            self._bind()
-            self._start_member()
-        except OSError as error:
-            raise StartError(str(error)) from error
-        await self._driver.wait_serving()
-        await self._grpc.start(self._methods())
-        for server in self._metrics_servers:
-            server.start()
+            await self._start()
+        except BaseException as error:
+            await self.stop()
+            if isinstance(error, OSError):
+                raise StartError(str(error)) from error
+            raise
 
     async def stop(self) -> None:
-        """End streams, finish other calls, commit, close the files."""
-        for server in self._metrics_servers:
-            await asyncio.to_thread(server.stop)
-        await self._grpc.stop(_STOP_GRACE_S)
-        await self._driver.stop()
-        self._member.close(commit=not self._driver.failed)
+        """End streams, finish other calls, commit, close the files.
+
+        Nothing, if it does not run.
+        """
+        try:
+            await self._to_stop.aclose()
+        finally:
+            self.client_urls = self.metrics_urls = ()
+            self._is_started = False
+
+    def statistics(self) -> ServerStatistics:
+        """Count what each component holds at this moment.
+
+        Raises:
+            NotRunningError: it holds nothing.
+        """
+        self._check_running()
+        return self._member.statistics()
 
     async def reset(self) -> None:
         """Empty the server within milliseconds: revision 1, no leases.
@@ -125,8 +134,10 @@ class AsyncServer:
         Open streams, watches among them, end.
 
         Raises:
+            NotRunningError: there is nothing to empty.
             StartError: it keeps data on disk, whose log would bring all of it back.
         """
+        self._check_running()
         if self._member.temporary_directory is None:
             raise StartError("only a memory-only server can be reset")
         await self._grpc.end_streams()
@@ -145,20 +156,50 @@ class AsyncServer:
     ) -> None:
         await self.stop()
 
-    def _bind(self) -> None:
+    def _check_running(self) -> None:
+        if not self.client_urls:
+            raise NotRunningError("the server is not running")
+
+    async def _start(self) -> None:
+        """Take addresses and data one by one, each with what gives it back."""
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Ends with the error, if the member fails after its start."""
+        # Without this, an error that nobody asked for would be reported as lost.
+        self.failed.add_done_callback(lambda failed: failed.exception())
+        self._durations = Durations()
+        self._traffic = Traffic()
+        self._grpc = self._grpc_server()
+        self._to_stop.push_async_callback(self._grpc.stop, _STOP_GRACE_S)
         urls = self.config.listen_client_urls
         ports = self._grpc.bind([urlsplit(url).netloc for url in urls])
-        self.client_urls = tuple(
-            f"http://{urlsplit(url).hostname}:{port}"
-            for url, port in zip(urls, ports, strict=True)
+        client_urls = tuple(map(_with_port, urls, ports))
+        self._start_member(client_urls)
+        # Once more, so that in a stop calls end while there is a member to answer.
+        self._to_stop.push_async_callback(self._grpc.stop, _STOP_GRACE_S)
+        status_servers = self._status_servers()
+        await self._driver.wait_serving()
+        await self._grpc.start(self._methods())
+        for server in status_servers:
+            server.start()
+        self.client_urls = client_urls
+
+    def _grpc_server(self) -> GrpcServer:
+        config = self.config
+        return GrpcServer(
+            self._traffic,
+            receive_bytes_max=config.receive_bytes_max,
+            max_concurrent_streams=config.max_concurrent_streams,
+            keepalive_min_time_s=config.grpc_keepalive_min_time_s,
+            keepalive_interval_s=config.grpc_keepalive_interval_s,
+            keepalive_timeout_s=config.grpc_keepalive_timeout_s,
         )
 
-    def _start_member(self) -> None:
+    def _start_member(self, client_urls: tuple[str, ...]) -> None:
         config = self.config
         self._member = build_member(
             config,
             self.data_dir,
-            config.advertise_client_urls or self.client_urls,
+            config.advertise_client_urls or client_urls,
             SystemClock(),
             random.Random(),
             self._durations,
@@ -169,21 +210,28 @@ class AsyncServer:
             tick_s=config.heartbeat_interval_ms / 1000,
             commit_interval_s=config.backend_batch_interval_s,
             compaction_pause_s=config.compaction_sleep_interval_s,
-            on_failure=self._fail,
+            on_failure=self.failed.set_exception,
         )
         self._driver.start()
+        self._to_stop.push_async_callback(self._stop_member)
         if config.initial_election_tick_advance:
             self._member.engine.campaign_soon()
+
+    async def _stop_member(self) -> None:
+        await self._driver.stop()
+        self._member.close(commit=not self._driver.failed)
+
+    def _status_servers(self) -> list[HttpStatusServer]:
         pages = StatusPages(self._member, self._driver, self._durations, self._traffic)
-        for url in config.listen_metrics_urls:
+        by_path = pages.by_path(extensive=self.config.metrics == "extensive")
+        servers = []
+        for url in self.config.listen_metrics_urls:
             parts = urlsplit(url)
-            self._metrics_servers.append(
-                HttpStatusServer(
-                    parts.hostname or "",
-                    parts.port or 0,
-                    pages.by_path(extensive=config.metrics == "extensive"),
-                )
-            )
+            server = HttpStatusServer(parts.hostname or "", parts.port or 0, by_path)
+            self._to_stop.push_async_callback(asyncio.to_thread, server.stop)
+            self.metrics_urls += (_with_port(url, server.port),)
+            servers.append(server)
+        return servers
 
     def _methods(self) -> list[Method]:
         engine, driver = self._member.engine, self._driver
@@ -204,9 +252,10 @@ class AsyncServer:
             *HealthService().methods(),
         ]
 
-    def _fail(self, error: BaseException) -> None:
-        if not self.failed.done():
-            self.failed.set_exception(error)
+
+def _with_port(url: str, port: int) -> str:
+    """Put the real port into a URL that may ask for port 0."""
+    return f"{url.rpartition(':')[0]}:{port}"
 
 
 class Server:
@@ -219,28 +268,29 @@ class Server:
     """
 
     def __init__(
-        self, data_dir: str | None = None, *, config: Config | None = None
+        self, data_dir: DataDir | None = None, *, config: Config | None = None
     ) -> None:
         self._server = AsyncServer(data_dir, config=config)
+        self._thread: threading.Thread | None = None
 
     @property
     def client_urls(self) -> tuple[str, ...]:
-        """Where it listens, the real ports in; empty before the start."""
+        """Where it listens, the real ports in; empty unless it runs."""
         return self._server.client_urls
 
     @property
     def endpoint(self) -> str:
-        """`host:port` of the first client URL."""
+        """`host:port` of the first client URL; see `AsyncServer.endpoint`."""
         return self._server.endpoint
 
     @property
     def port(self) -> int:
-        """The port of the first client URL."""
+        """The port of the first client URL; see `AsyncServer.port`."""
         return self._server.port
 
     @property
     def metrics_urls(self) -> tuple[str, ...]:
-        """Where the status pages are, the real ports in."""
+        """Where the status pages are, the real ports in; empty unless it runs."""
         return self._server.metrics_urls
 
     def start(self) -> None:
@@ -249,21 +299,37 @@ class Server:
         Raises:
             DataError, StartError: as `AsyncServer.start`; the thread has ended.
         """
-        started: Future[None] = Future()
-        self._thread = threading.Thread(
-            target=self._run, args=(started,), name="miniet", daemon=True
-        )
+        if self._thread is not None:
+            raise StartError("the server is running already")
+        self._started: Future[None] = Future()
+        self._stop_asked: Future[None] = Future()
+        self._ended: Future[None] = Future()
+        self._thread = threading.Thread(target=self._run, name="miniet", daemon=True)
         self._thread.start()
         try:
-            started.result()
-        except BaseException:
-            self._thread.join()
+            self._started.result()
+        except BaseException:  # a KeyboardInterrupt too
+            self.stop()
             raise
 
     def stop(self) -> None:
-        """Stop, and wait until everything is written and closed."""
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
+        """Stop, and wait until everything is written and closed.
+
+        Nothing, if it does not run. Raises what could not be written.
+        """
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._stop_asked.set_result(None)
+            thread.join()
+            self._ended.result()
+
+    def statistics(self) -> ServerStatistics:
+        """Count what each component holds; see `AsyncServer.statistics`."""
+
+        async def read() -> ServerStatistics:
+            return self._server.statistics()
+
+        return self._call(read)
 
     def reset(self) -> None:
         """Empty the server within milliseconds; see `AsyncServer.reset`."""
@@ -282,20 +348,27 @@ class Server:
         self.stop()
 
     def _call(self, function: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+        if self._thread is None:
+            raise NotRunningError("the server is not running")
         return asyncio.run_coroutine_threadsafe(function(), self._loop).result()
 
-    def _run(self, started: "Future[None]") -> None:
-        with asyncio.Runner(loop_factory=NEW_EVENT_LOOP) as runner:
-            runner.run(self._main(started))
+    def _run(self) -> None:
+        """What the thread does; the three futures tell others how far it is."""
+        try:
+            with asyncio.Runner(loop_factory=NEW_EVENT_LOOP) as runner:
+                runner.run(self._main())
+        except BaseException as error:
+            self._ended.set_exception(error)
+        else:
+            self._ended.set_result(None)
 
-    async def _main(self, started: "Future[None]") -> None:
+    async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
         try:
             await self._server.start()
         except BaseException as error:
-            started.set_exception(error)
+            self._started.set_exception(error)
             return
-        started.set_result(None)
-        await self._stop.wait()
+        self._started.set_result(None)
+        await asyncio.wrap_future(self._stop_asked)
         await self._server.stop()
