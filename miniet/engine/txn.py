@@ -76,7 +76,10 @@ def execute(request: TxnRequest, store: Store, lessor: Lessor) -> TxnResult:
     if not _writes(branch):
         return _run(view, branch, _refuse_write)
     with store.write() as txn:
-        return _run(txn, branch, lambda operation: _write(txn, operation))
+        result = _run(txn, branch, lambda operation: _write(txn, operation))
+    # Known only now: a txn that changed nothing made no revision.
+    result.revision = store.current_revision
+    return result
 
 
 def _choose(view: ReadTxn, request: TxnRequest) -> Branch:

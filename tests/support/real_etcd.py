@@ -39,17 +39,23 @@ class RealEtcd:
     again starts etcd on the same data directory and ports.
     """
 
-    def __init__(self, data_dir: str | os.PathLike[str], *flags: str) -> None:
+    def __init__(
+        self,
+        data_dir: str | os.PathLike[str],
+        *flags: str,
+        binary: str | None = ETCD,
+    ) -> None:
         client_port, peer_port = free_ports(2)
         self.data_dir = Path(data_dir)
         self.client_url = f"http://127.0.0.1:{client_port}"
         self.peer_url = f"http://127.0.0.1:{peer_port}"
         self.flags: Sequence[str] = flags
+        self._binary = binary
         self.log_path = self.data_dir.with_name(self.data_dir.name + ".log")
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        assert ETCD is not None, "etcd is not on PATH"
+        assert self._binary is not None, "etcd is not on PATH"
         environment = {
             name: value
             for name, value in os.environ.items()
@@ -59,7 +65,7 @@ class RealEtcd:
         with open(self.log_path, "ab") as log:
             self._process = subprocess.Popen(
                 [
-                    ETCD,
+                    self._binary,
                     "--name=test",
                     f"--data-dir={self.data_dir}",
                     f"--listen-client-urls={self.client_url}",

@@ -1,0 +1,39 @@
+"""Fixtures: a fresh server per test, once miniet and once a real etcd."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.api.targets import (
+    ETCD,
+    MINIET,
+    MINIET_ON_DISK,
+    Target,
+    etcd_binary,
+    running,
+)
+
+REAL = pytest.param(
+    ETCD,
+    marks=[
+        pytest.mark.etcd,
+        pytest.mark.skipif(
+            etcd_binary() is None, reason="no etcd 3.4 (3.4.16 or later) on PATH"
+        ),
+    ],
+)
+
+
+@pytest.fixture(params=[MINIET, REAL])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
+    """A client of an empty server."""
+    with running(request.param, tmp_path) as target:
+        yield target
+
+
+@pytest.fixture(params=[MINIET_ON_DISK, REAL])
+def durable_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
+    """A client of an empty server that keeps its data on disk."""
+    with running(request.param, tmp_path) as target:
+        yield target
