@@ -10,7 +10,7 @@ from typing import Any
 
 from miniet.engine import txn
 from miniet.engine.alarms import Alarms
-from miniet.engine.errors import CorruptError, KeyNotFoundError, NoSpaceError
+from miniet.engine.errors import CorruptError, NoSpaceError
 from miniet.engine.membership import Membership
 from miniet.engine.ports import EngineBackend
 from miniet.engine.quota import (
@@ -45,7 +45,7 @@ from miniet.engine.results import (
     TxnResult,
 )
 from miniet.lease import LeaseNotFoundError, Lessor
-from miniet.mvcc import RangeQuery, Store
+from miniet.mvcc import Store
 
 # Requests that a member with a CORRUPT alarm refuses.
 _REFUSED_WHEN_CORRUPT = (
@@ -110,9 +110,7 @@ class Applier:
         if request.lease and self.lessor.lookup(request.lease) is None:
             raise LeaseNotFoundError(request.lease)
         if request.ignore_value or request.ignore_lease:
-            query = RangeQuery(key=request.key, count_only=True)
-            if not self.store.read().range(query).count:
-                raise KeyNotFoundError(request.key)
+            txn.check_put_applies(self.store.read(), request, self.lessor)
         with self.store.write() as write:
             return txn.put(write, request)
 

@@ -6,7 +6,7 @@ rest is applied again.
 """
 
 from miniet.engine.ports import EngineBackend
-from miniet.errors import DataError
+from miniet.errors import DataError, InvariantError
 from miniet.mvcc.ports import META_BUCKET
 
 CONSISTENT_INDEX_KEY = b"consistent_index"
@@ -37,6 +37,14 @@ class ConsistentIndex:
         """Start again at nothing applied."""
         self.value = self._saved = 0
 
+    def forbid_commits(self) -> None:
+        """Let no commit happen any more: an entry was applied in part.
+
+        What is pending must not become durable; the next start has the whole entry
+        from the log.
+        """
+        self._backend.before_commit = _refuse_commit
+
     def save(self) -> None:
         """Write the index; part of every commit, which does this by itself.
 
@@ -47,3 +55,7 @@ class ConsistentIndex:
                 META_BUCKET, CONSISTENT_INDEX_KEY, self.value.to_bytes(8, "big")
             )
             self._saved = self.value
+
+
+def _refuse_commit() -> None:
+    raise InvariantError("an entry was applied in part; nothing may be committed")

@@ -46,7 +46,7 @@ from miniet.engine.results import ApplyResult, CompactionResult, DoneResult
 from miniet.engine.space import Space
 from miniet.engine.statistics import EngineStatistics
 from miniet.engine.waiters import Answer
-from miniet.errors import DataError, RequestError
+from miniet.errors import DataError, InvariantError, RequestError
 from miniet.lease import Lessor
 from miniet.mvcc import Store
 from miniet.raft import (
@@ -294,11 +294,19 @@ class Engine:
         return ready
 
     def apply(self, ready: Ready) -> None:
-        """Apply the committed entries and answer whom that serves."""
+        """Apply the committed entries and answer whom that serves.
+
+        After an exception the member can only be started again: nothing of it is
+        committed any more.
+        """
         now_s = self._clock.monotonic_s
         for entry in ready.committed_entries:
             begun_s = now_s()
-            self._apply_entry(entry)
+            try:
+                self._apply_entry(entry)
+            except BaseException:
+                self._consistent_index.forbid_commits()
+                raise
             if now_s() - begun_s > self.config.slow_apply_s:
                 self._slow_applies_total += 1
         self._read_points.release(self._applied_index)
@@ -362,6 +370,8 @@ class Engine:
         try:
             outcome = self._applier.apply(request)
         except RequestError as error:
+            if self.store.is_poisoned:
+                raise InvariantError("refused after its first write") from error
             outcome = error
         if isinstance(outcome, NoSpaceError):
             self._space.answer(request_id, outcome)

@@ -142,15 +142,21 @@ def _check_puts(view: ReadTxn, branch: Branch, lessor: Lessor) -> None:
 def check_put_applies(view: ReadTxn, request: PutRequest, lessor: Lessor) -> None:
     """Refuse a put that needs a key or a lease which is not there.
 
+    That may be the lease to be kept: a key can outlive its lease in data from
+    elsewhere.
+
     Raises:
         KeyNotFoundError, LeaseNotFoundError.
     """
-    if (request.ignore_value or request.ignore_lease) and not view.range(
-        RangeQuery(key=request.key)
-    ).kvs:
-        raise KeyNotFoundError(request.key)
-    if request.lease and lessor.lookup(request.lease) is None:
-        raise LeaseNotFoundError(request.lease)
+    lease = request.lease
+    if request.ignore_value or request.ignore_lease:
+        pairs = view.range(RangeQuery(key=request.key)).kvs
+        if not pairs:
+            raise KeyNotFoundError(request.key)
+        if request.ignore_lease:
+            lease = KeyValue.decode(pairs[0]).lease
+    if lease and lessor.lookup(lease) is None:
+        raise LeaseNotFoundError(lease)
 
 
 def _check_ranges(view: ReadTxn, branch: Branch) -> None:
