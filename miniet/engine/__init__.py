@@ -13,7 +13,8 @@ backend already holds, so that a restart applies each exactly once.
 
 Definitions: a *proposal* is a request on its way through the log; a *read point* is an
 index at which the state reflects every write acknowledged before it was asked
-for; *serving* begins when the member has told its name through the log.
+for; *serving* begins when the member leads, has applied all that was before its
+term, and has told its name through the log.
 
 Invariants: entries are applied in index order, each once; nothing is answered
 before it is applied, nothing is applied before it is durable; a request that is

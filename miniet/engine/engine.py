@@ -208,9 +208,9 @@ class Engine:
 
     @property
     def is_serving(self) -> bool:
-        """Whether this member has told its name, so that clients may come."""
+        """Whether clients may come: all before its term is applied, its name told."""
         member = self.membership.get(self.config.member.member_id)
-        return self._is_leader and member is not None and bool(member.name)
+        return self.lessor.is_primary and member is not None and bool(member.name)
 
     @property
     def applied_index(self) -> int:
@@ -331,16 +331,19 @@ class Engine:
         if entry.type == EntryType.CONF_CHANGE:
             self._apply_conf_change(decode_conf_change(entry.data), is_new)
         elif not entry.data:
-            self._begin_term()
+            self._begin_term(entry.term)
         elif is_new:
             self._apply_request(entry)
         self._applied_index = entry.index
         if is_new:
             self._consistent_index.value = entry.index
 
-    def _begin_term(self) -> None:
-        """The leader's empty entry is applied: everything before its term is."""
-        if not self._is_leader:
+    def _begin_term(self, term: int) -> None:
+        """The leader's empty entry is applied: everything before its term is.
+
+        A later empty entry stands where a second conf change was turned down.
+        """
+        if not self._is_leader or term != self.term or self.lessor.is_primary:
             return
         self.lessor.promote(self.config.election_timeout_s)
         self._publish()
@@ -459,6 +462,7 @@ class Engine:
         Only for a server without a log on disk, which would bring it all back, and
         without open watch streams, whose revisions would not come again.
         """
+        is_primary = self.lessor.is_primary
         self.backend.reset()
         self.store.reset()
         self.lessor.reset()
@@ -468,7 +472,7 @@ class Engine:
         for member in self.membership.members:
             self.membership.save(member)
         self.membership.set_version(self.membership.cluster_version)
-        if self._is_leader:
+        if is_primary:
             self.lessor.promote(0)
         if self._applied_index > self._snapshot_index:
             self.make_snapshot()
