@@ -1,7 +1,7 @@
 """The one place where state changes: a request out of the log, carried out.
 
-Source: etcd v3.4.9 etcdserver/apply.go. The chain of appliers there (alarm,
-quota, backend) is the order of the checks in `Applier.apply` here.
+Source: etcd v3.4.9 etcdserver/apply.go. The chain of appliers there (corrupt,
+no space, quota, backend) is the order of the checks in `Applier.apply` here.
 """
 
 from collections.abc import Callable
@@ -93,13 +93,13 @@ class Applier:
                 exceeded only now, and the write was carried out all the same,
                 as every member must.
         """
-        cost_bytes = _cost_bytes(request)
-        if cost_bytes and self.alarms.is_up(AlarmType.NOSPACE):
-            raise NoSpaceError
         if isinstance(request, _REFUSED_WHEN_CORRUPT) and self.alarms.is_up(
             AlarmType.CORRUPT
         ):
             raise CorruptError
+        cost_bytes = _cost_bytes(request)
+        if cost_bytes and self.alarms.is_up(AlarmType.NOSPACE):
+            raise NoSpaceError
         fits = not cost_bytes or self.quota.allows(self.backend.size_bytes, cost_bytes)
         result = self._handlers[type(request)](request)
         if not fits:
