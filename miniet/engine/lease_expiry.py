@@ -4,9 +4,9 @@ from collections import deque
 
 from miniet.engine.proposals import Proposals
 from miniet.engine.requests import LeaseRevokeRequest
-from miniet.engine.results import ApplyResult
+from miniet.engine.results import ApplyResult, LeaseRevokeResult
 from miniet.errors import RequestError
-from miniet.lease import Lessor
+from miniet.lease import LeaseNotFoundError, Lessor
 
 REVOKES_IN_FLIGHT_MAX = 16
 
@@ -41,4 +41,9 @@ class LeaseExpiry:
 
     def _done(self, outcome: ApplyResult | RequestError) -> None:
         self._in_flight -= 1
-        self._propose()
+        if isinstance(outcome, LeaseRevokeResult | LeaseNotFoundError):
+            self._propose()
+        else:
+            # What refused this one (a stop, a full log) would refuse the rest, one
+            # inside the other. They come up again.
+            self._waiting.clear()
