@@ -467,6 +467,7 @@ class Engine:
         self.store.reset()
         self.lessor.reset()
         self._lease_expiry.reset()
+        self._renewals.reset()
         self.alarms.restore()
         self._consistent_index.reset()
         for member in self.membership.members:

@@ -58,9 +58,15 @@ class Renewals:
             answer(error)
 
     def revoked(self, lease_id: int) -> None:
-        """Answer those who waited for this lease's end."""
-        for answer in self._waiting.pop(lease_id, ()):
-            answer(0)
+        """Answer those who waited for this lease's end, if it has come."""
+        if self._lessor.lookup(lease_id) is None:
+            for answer in self._waiting.pop(lease_id, ()):
+                answer(0)
+
+    def reset(self) -> None:
+        """Answer everyone: no lease is left."""
+        for lease_id in list(self._waiting):
+            self.revoked(lease_id)
 
     def stop(self) -> None:
         """Answer everyone: the server is going away."""
