@@ -1,6 +1,7 @@
 """Linearizable reads: many waiting readers, one question to raft."""
 
 from collections.abc import Callable
+from itertools import chain
 
 from miniet.engine.errors import StoppedError
 from miniet.errors import RequestError
@@ -60,11 +61,11 @@ class ReadPoints:
 
     def stop(self) -> None:
         """Answer everyone: the server is going away."""
-        readers = self._waiting
-        for asked in self._asked.values():
-            readers = readers + asked
-        for _, confirmed in self._confirmed:
-            readers = readers + confirmed
-        self.__init__()  # type: ignore[misc]
+        readers = [
+            *self._waiting,
+            *chain.from_iterable(self._asked.values()),
+            *chain.from_iterable(confirmed for _, confirmed in self._confirmed),
+        ]
+        self._waiting, self._asked, self._confirmed = [], {}, []
         for answer in readers:
             answer(StoppedError())
