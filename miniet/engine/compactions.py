@@ -3,10 +3,12 @@
 from collections import deque
 
 from miniet.engine.compactor import Compactor
+from miniet.engine.errors import StoppedError
 from miniet.engine.ports import EngineBackend
 from miniet.engine.proposals import Proposals
 from miniet.engine.requests import CompactionRequest
 from miniet.engine.results import ApplyResult, CompactionResult
+from miniet.engine.waiters import Answer
 from miniet.errors import RequestError
 from miniet.mvcc import CompactedError, Store
 
@@ -31,12 +33,21 @@ class Compactions:
         self._proposals = proposals
         self._compactor = compactor
         self._batch_limit = batch_limit
-        # Physical compactions accepted: request id and result, in order.
-        self._waiting: deque[tuple[int, ApplyResult]] = deque()
+        # Physical compactions accepted: who asked, and the result, in order.
+        self._waiting: deque[tuple[Answer, CompactionResult]] = deque()
 
-    def answer_when_done(self, request_id: int, result: ApplyResult) -> None:
-        """Hold back the answer to a physical compaction until it is carried out."""
-        self._waiting.append((request_id, result))
+    def answer_when_done(self, request_id: int, result: CompactionResult) -> None:
+        """Hold back the answer to a physical compaction until it is carried out.
+
+        However long that takes: as in etcd, only the caller's deadline counts.
+        """
+        self._waiting.append((self._proposals.take(request_id), result))
+
+    def stop(self) -> None:
+        """Answer everyone: the server is going away."""
+        while self._waiting:
+            answer, _ = self._waiting.popleft()
+            answer(StoppedError())
 
     def step(self) -> bool:
         """Carry out one batch; tell whether there is more."""
@@ -45,7 +56,8 @@ class Compactions:
         if self._waiting:
             self._backend.commit()
             while self._waiting:
-                self._proposals.resolve(*self._waiting.popleft())
+                answer, result = self._waiting.popleft()
+                answer(result)
         return False
 
     def step_automatic(self, *, is_leader: bool) -> None:

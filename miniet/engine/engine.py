@@ -24,7 +24,7 @@ from miniet.engine.compactor import Compactor
 from miniet.engine.conf_changes import conf_change_error
 from miniet.engine.config import APPLY_LAG_MAX, CLUSTER_VERSION, EngineConfig
 from miniet.engine.consistent_index import ConsistentIndex
-from miniet.engine.errors import NoSpaceError, StoppedError, TooManyRequestsError
+from miniet.engine.errors import NoSpaceError, TooManyRequestsError
 from miniet.engine.lease_expiry import LeaseExpiry
 from miniet.engine.lease_store import BackendLeaseStore
 from miniet.engine.membership import Membership
@@ -153,7 +153,6 @@ class Engine:
         self._leader_changes_total = 0
         self._slow_applies_total = 0
         self._campaign_pending = False
-        self._stopped = False
 
     # ---- life
 
@@ -194,10 +193,10 @@ class Engine:
 
     def stop(self) -> None:
         """Answer all who wait; nothing is accepted any more."""
-        self._stopped = True
         self._proposals.stop()
         self._read_points.stop()
         self._renewals.stop()
+        self._compactions.stop()
 
     # ---- questions
 
@@ -259,10 +258,7 @@ class Engine:
 
     def read(self, answer: ReadAnswer) -> None:
         """Wait for a linearizable read point: `answer(None)` means read now."""
-        if self._stopped:
-            answer(StoppedError())
-        else:
-            self._read_points.add(answer)
+        self._read_points.add(answer)
 
     def renew(self, lease_id: int, answer: RenewAnswer) -> None:
         """Renew a lease; `answer` gets its TTL in seconds, 0 if it is gone.

@@ -5,13 +5,9 @@ from miniet.engine.errors import RequestTooLargeError, StoppedError
 from miniet.engine.request_ids import RequestIds
 from miniet.engine.requests import OwnRequest, RequestKind, encode, encode_body
 from miniet.engine.results import ApplyResult
-from miniet.engine.waiters import Answer, Waiters
+from miniet.engine.waiters import Answer, Waiters, ignore
 from miniet.errors import RequestError
 from miniet.raft import ConfChange, RawNode
-
-
-def ignore(outcome: ApplyResult | RequestError) -> None:
-    """Answer nobody."""
 
 
 class Proposals:
@@ -81,6 +77,10 @@ class Proposals:
     def resolve(self, request_id: int, outcome: ApplyResult | RequestError) -> None:
         """Give the outcome of an applied entry to whoever waits for it, if anyone."""
         self._waiters.resolve(request_id, outcome)
+
+    def take(self, request_id: int) -> Answer:
+        """Leave the answer of an applied entry to the caller, without a deadline."""
+        return self._waiters.take(request_id)
 
     def expire(self) -> None:
         """Answer those who have waited too long."""

@@ -22,6 +22,7 @@ class ReadPoints:
         self._waiting: list[ReadAnswer] = []
         self._asked: dict[bytes, list[ReadAnswer]] = {}
         self._confirmed: list[tuple[int, list[ReadAnswer]]] = []
+        self._stopped = False
 
     @property
     def is_asking_due(self) -> bool:
@@ -30,7 +31,10 @@ class ReadPoints:
 
     def add(self, answer: ReadAnswer) -> None:
         """Let a reader wait for the next read point."""
-        self._waiting.append(answer)
+        if self._stopped:
+            answer(StoppedError())
+        else:
+            self._waiting.append(answer)
 
     def ask(self, context: bytes) -> None:
         """Note that raft is asked on behalf of all who wait, under `context`."""
@@ -61,6 +65,7 @@ class ReadPoints:
 
     def stop(self) -> None:
         """Answer everyone: the server is going away."""
+        self._stopped = True
         readers = [
             *self._waiting,
             *chain.from_iterable(self._asked.values()),

@@ -3,10 +3,10 @@
 from miniet.engine.alarms import Alarms
 from miniet.engine.errors import NoSpaceError
 from miniet.engine.ports import EngineBackend
-from miniet.engine.proposals import Proposals, ignore
+from miniet.engine.proposals import Proposals
 from miniet.engine.quota import Quota
 from miniet.engine.requests import AlarmAction, AlarmRequest, AlarmType
-from miniet.engine.waiters import Answer
+from miniet.engine.waiters import Answer, ignore
 
 
 class Space:

@@ -11,6 +11,10 @@ Answer = Callable[[ApplyResult | RequestError], None]
 """Called exactly once per request, with its result or why there is none."""
 
 
+def ignore(outcome: ApplyResult | RequestError) -> None:
+    """Answer nobody."""
+
+
 class Waiters:
     """Answers owed, by request id.
 
@@ -36,12 +40,17 @@ class Waiters:
 
     def resolve(self, request_id: int, outcome: ApplyResult | RequestError) -> None:
         """Give the outcome to whoever waits for it; nobody may."""
-        answer = self._answers.pop(request_id, None)
-        if answer is not None:
-            answer(outcome)
+        self.take(request_id)(outcome)
+
+    def take(self, request_id: int) -> Answer:
+        """Leave the answer to the caller; there is no deadline any more.
+
+        A request that nobody waits for gets an answer that goes nowhere.
+        """
+        return self._answers.pop(request_id, ignore)
 
     def expire(self, now_s: float) -> int:
-        """Answer what has waited too long and return how many those were.
+        """Answer who has waited too long and return how many those were.
 
         The request may still be applied later, as with any timeout.
         """
