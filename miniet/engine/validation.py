@@ -4,6 +4,7 @@ The checks, and their order, are those of etcd's API layer: they do not
 depend on the state, so a request that fails here leaves no trace in the log.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from miniet.engine.errors import (
@@ -72,24 +73,37 @@ def _check_operations(request: TxnRequest, operations_max: int) -> None:
 
 
 class _Deletes:
-    """Intervals that a list of operations deletes, taken literally.
+    """The keys that a list of operations deletes, ranges taken literally.
 
     A `range_end` of one zero byte holds nothing here, as in etcd: a delete "from
     key on" beside a put of a covered key is not found to overlap.
+
+    Cost: O(log n) to look up a key; nested txns can bring 100,000 of both.
     """
 
     def __init__(self) -> None:
-        self._intervals: list[tuple[bytes, bytes]] = []
+        # Invariant: both ascend, and no interval [start, end) touches another.
+        self._starts: list[bytes] = []
+        self._ends: list[bytes] = []
 
-    def add(self, request: DeleteRangeRequest) -> None:
-        end = request.range_end or request.key + b"\x00"
-        self._intervals.append((request.key, end))
+    def add(self, start: bytes, end: bytes) -> None:
+        if start >= end:
+            return
+        first = bisect_left(self._ends, start)
+        after = bisect_right(self._starts, end)
+        if first < after:
+            start = min(start, self._starts[first])
+            end = max(end, self._ends[after - 1])
+        self._starts[first:after] = [start]
+        self._ends[first:after] = [end]
 
     def update(self, other: "_Deletes") -> None:
-        self._intervals.extend(other._intervals)
+        for start, end in zip(other._starts, other._ends, strict=True):
+            self.add(start, end)
 
     def __contains__(self, key: bytes) -> bool:
-        return any(start <= key < end for start, end in self._intervals)
+        position = bisect_right(self._starts, key) - 1
+        return position >= 0 and key < self._ends[position]
 
 
 def _check_overlaps(operations: Sequence[TxnOp]) -> tuple[set[bytes], _Deletes]:
@@ -101,7 +115,8 @@ def _check_overlaps(operations: Sequence[TxnOp]) -> tuple[set[bytes], _Deletes]:
     deletes = _Deletes()
     for operation in operations:
         if isinstance(operation, DeleteRangeRequest):
-            deletes.add(operation)
+            end = operation.range_end or operation.key + b"\x00"
+            deletes.add(operation.key, end)
     puts: set[bytes] = set()
     for operation in operations:
         if not isinstance(operation, TxnRequest):
