@@ -4,13 +4,20 @@ import miniet
 
 with miniet.Server() as etcd:
     ...  # connect any etcd v3 client to etcd.endpoint
+
+The names below are imported when they are first used: pytest imports this package
+at every start, for its plugin, and grpcio with all the rest takes a third of a second.
 """
 
-from miniet.errors import DataError, InvariantError, MinietError, RequestError
-from miniet.server.config import Config
-from miniet.server.errors import ConfigError, NotRunningError, StartError
-from miniet.server.server import AsyncServer, Server
-from miniet.server.statistics import ServerStatistics
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from miniet.errors import DataError, InvariantError, MinietError, RequestError
+    from miniet.server.config import Config
+    from miniet.server.errors import ConfigError, NotRunningError, StartError
+    from miniet.server.server import AsyncServer, Server
+    from miniet.server.statistics import ServerStatistics
 
 __version__ = "0.1.0"
 
@@ -28,3 +35,24 @@ __all__ = [
     "StartError",
     "__version__",
 ]
+
+_MODULES = {
+    "miniet.errors": ("DataError", "InvariantError", "MinietError", "RequestError"),
+    "miniet.server.config": ("Config",),
+    "miniet.server.errors": ("ConfigError", "NotRunningError", "StartError"),
+    "miniet.server.server": ("AsyncServer", "Server"),
+    "miniet.server.statistics": ("ServerStatistics",),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'miniet' has no attribute '{name}'")
+    value = getattr(import_module(_MODULE_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
