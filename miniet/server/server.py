@@ -218,8 +218,11 @@ class AsyncServer:
             self._member.engine.campaign_soon()
 
     async def _stop_member(self) -> None:
-        await self._driver.stop()
-        self._member.close(commit=not self._driver.failed)
+        driver, member = self._driver, self._member
+        # A stopped server may be kept for long, but not what it held.
+        del self._driver, self._member, self._grpc
+        await driver.stop()
+        member.close(commit=not driver.failed)
 
     def _status_servers(self) -> list[HttpStatusServer]:
         pages = StatusPages(self._member, self._driver, self._durations, self._traffic)
