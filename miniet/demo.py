@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 
 import click
 import grpc
-from google.protobuf.message import Message
 
 from miniet.pb import rpc_pb2
 from miniet.server.config import Config
@@ -85,7 +84,7 @@ class Client:
         request = rpc_pb2.DefragmentRequest()
         self._call("Maintenance/Defragment", request, rpc_pb2.DefragmentResponse)
 
-    def _call(self, method: str, request: Message, response_type: Any) -> Any:
+    def _call(self, method: str, request: Any, response_type: Any) -> Any:
         call = self._channel.unary_unary(
             f"/etcdserverpb.{method}",
             request_serializer=type(request).SerializeToString,

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import miniet
+from miniet.raft import MemoryStorage
 from miniet.server import bootstrap
 from tests.embedded.client import connect
 
@@ -275,6 +276,18 @@ def test_reset_of_a_server_with_a_data_directory_is_refused(tmp_path: Path) -> N
 
 
 # ---- what is left behind
+
+
+def test_stopped_server_lets_go_of_what_it_held() -> None:
+    def storages() -> int:
+        gc.collect()
+        return sum(isinstance(thing, MemoryStorage) for thing in gc.get_objects())
+
+    before = storages()
+    with miniet.Server() as etcd:
+        assert storages() == before + 1
+    assert storages() == before
+    assert etcd.client_urls == ()
 
 
 def test_nothing_is_left_open_after_a_stop() -> None:
