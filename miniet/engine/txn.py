@@ -71,7 +71,7 @@ def execute(request: TxnRequest, store: Store, lessor: Lessor) -> TxnResult:
     """
     view = store.read()
     branch = _choose(view, request)
-    _check_puts(view, branch, lessor)
+    _check_puts(view, branch, lessor, deleted_from=[])
     _check_ranges(view, branch)
     if not _writes(branch):
         return _run(view, branch, _refuse_write)
@@ -131,12 +131,27 @@ def _matches(pair: KeyValue, compare: Compare) -> bool:
     return True
 
 
-def _check_puts(view: ReadTxn, branch: Branch, lessor: Lessor) -> None:
+def _check_puts(
+    view: ReadTxn, branch: Branch, lessor: Lessor, deleted_from: list[bytes]
+) -> None:
+    """Refuse what cannot be put once the operations before it have run.
+
+    Args:
+        deleted_from: where earlier deletes of all keys from one on begin; added to.
+            No other delete may cover a key that the txn puts.
+    """
     for operation in branch.operations:
         if isinstance(operation, Branch):
-            _check_puts(view, operation, lessor)
+            _check_puts(view, operation, lessor, deleted_from)
+        elif isinstance(operation, DeleteRangeRequest):
+            if operation.range_end == b"\x00":
+                deleted_from.append(operation.key)
         elif isinstance(operation, PutRequest):
             check_put_applies(view, operation, lessor)
+            keeps = operation.ignore_value or operation.ignore_lease
+            if keeps and any(key <= operation.key for key in deleted_from):
+                # etcd passes it, finds no pair to keep from, and panics.
+                raise KeyNotFoundError(operation.key)
 
 
 def check_put_applies(view: ReadTxn, request: PutRequest, lessor: Lessor) -> None:

@@ -106,9 +106,13 @@ class ApiClient:
         except grpc.RpcError as error:
             raise CallRefused(error) from error
 
+    def request(self, name: str, **fields: Any) -> Message:
+        """Make the request of a call."""
+        return self._requests[name](**fields)
+
     def call(self, name: str, **fields: Any) -> Any:
         """Call by name with the request of these fields."""
-        return self.send(name, self._requests[name](**fields))
+        return self.send(name, self.request(name, **fields))
 
     def refusal(self, name: str, **fields: Any) -> Refusal:
         """Make a call that must fail, and return how it did."""
@@ -120,7 +124,7 @@ class ApiClient:
 
     def begin(self, name: str, **fields: Any) -> Any:
         """Start a call and return its future, the answer in `result()`."""
-        request = self._requests[name](**fields)
+        request = self.request(name, **fields)
         return self._calls[name].future(request, timeout=ANSWER_SECONDS_MAX)
 
     def watch(self, **create: Any) -> "WatchCall":
