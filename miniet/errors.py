@@ -37,13 +37,16 @@ class DataError(MinietError):
         offset: int | None = None,
         remedy: str | None = None,
     ) -> None:
-        where = f"{path}: " if path is not None else ""
-        at = f" (offset {offset})" if offset is not None else ""
-        then = f"; {remedy}" if remedy else ""
-        super().__init__(f"{where}{message}{at}{then}")
+        super().__init__(message)
         self.path = path
         self.offset = offset
         self.remedy = remedy
+
+    def __str__(self) -> str:
+        where = f"{self.path}: " if self.path is not None else ""
+        at = f" (offset {self.offset})" if self.offset is not None else ""
+        then = f"; {self.remedy}" if self.remedy else ""
+        return f"{where}{self.args[0]}{at}{then}"
 
 
 class InvariantError(MinietError):

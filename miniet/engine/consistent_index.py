@@ -33,6 +33,27 @@ class ConsistentIndex:
         self.value = 0 if stored is None else int.from_bytes(stored, "big")
         self._saved = self.value
 
+    def check_log(self, snapshot_index: int, last_index: int) -> None:
+        """Refuse a log that does not go with the backend.
+
+        Args:
+            snapshot_index: where the log begins.
+            last_index: where it ends.
+        Raises:
+            DataError: entries between the two are missing.
+        """
+        if snapshot_index <= self.value <= last_index:
+            return
+        if self.value < snapshot_index:
+            reason = f"before the raft snapshot at {snapshot_index}"
+        else:
+            # New entries would take the indexes of the lost ones and be skipped.
+            reason = f"beyond the end of the log at {last_index}"
+        raise DataError(
+            f"the backend ends at index {self.value}, {reason}",
+            remedy="restore the data directory from one backup as a whole",
+        )
+
     def reset(self) -> None:
         """Start again at nothing applied."""
         self.value = self._saved = 0

@@ -172,12 +172,9 @@ class Engine:
         self._replayed_index = self._consistent_index.value
         self._snapshot_index = self._raft_storage.first_index() - 1
         self._applied_index = self._snapshot_index
-        if self._replayed_index < self._snapshot_index:
-            raise DataError(
-                f"the backend ends at index {self._replayed_index}, before the raft "
-                f"snapshot at {self._snapshot_index}",
-                remedy="restore the data directory from one backup as a whole",
-            )
+        self._consistent_index.check_log(
+            self._snapshot_index, self._raft_storage.last_index()
+        )
         self.membership.restore()
         self.alarms.restore()
         # Leases first: the store attaches keys to them.

@@ -128,8 +128,11 @@ def build_member(
     )
     try:
         member.engine.restore()
-    except BaseException:
-        member.close()
+    except BaseException as error:
+        member.close(commit=False)
+        if isinstance(error, DataError) and error.path is None:
+            # The engine reads the backend without knowing where it lies.
+            error.path = os.fspath(root / "snap" / "db")
         raise
     if storage.last_index() == 0:
         member.engine.bootstrap()
@@ -192,6 +195,7 @@ def _open_log(
 ) -> DiskLog:
     """Open or create the log, and fill `storage` with what it holds."""
     directory = Path(config.wal_dir) if config.wal_dir else root / "wal"
+    database = root / "snap" / "db"
     snapshots = SnapshotFiles(root / "snap")
     metadata = etcdserver_pb2.Metadata(
         NodeID=config.member_id, ClusterID=config.cluster_id
@@ -202,27 +206,21 @@ def _open_log(
     }
     if directory.exists() and any(directory.iterdir()):
         open_wal = partial(Wal.open, **options)
+        wal, contents, snapshot = _read_repaired_log(directory, snapshots, open_wal)
         try:
-            wal, contents, snapshot = _read_log(directory, snapshots, open_wal)
-        except TornWriteError as error:
-            # What was being written when the machine stopped was not acknowledged.
-            logger.warning(
-                "repairing the log error=%s report=%s", error, repair(directory)
-            )
-            wal, contents, snapshot = _read_log(directory, snapshots, open_wal)
-        if contents.metadata != metadata:
+            _check_belongings(directory, database, metadata, contents, snapshot)
+        except BaseException:
             wal.close()
-            raise DataError(
-                "the log belongs to another member or cluster",
-                path=os.fspath(directory),
-                remedy="start with that member's peer URLs and cluster token",
-            )
+            raise
         if snapshot is not None:
             storage.apply_snapshot(snapshot)
         storage.set_hard_state(contents.hard_state)
-        storage.append(contents.entries)
+        # Entries without a state are of a first start that was cut off before it had
+        # promised anything: it begins again.
+        if not contents.hard_state.is_empty:
+            storage.append(contents.entries)
     else:
-        if (root / "snap" / "db").exists():
+        if database.exists():
             raise DataError(
                 "there is a backend and no log",
                 path=os.fspath(directory),
@@ -237,6 +235,44 @@ def _open_log(
         snapshots_max=config.max_snapshots,
         wals_max=config.max_wals,
     )
+
+
+def _check_belongings(
+    directory: Path,
+    database: Path,
+    metadata: bytes,
+    contents: WalContents,
+    snapshot: Snapshot | None,
+) -> None:
+    """Refuse a log of another member, or one whose backend is gone.
+
+    Raises:
+        DataError: says which.
+    """
+    if contents.metadata != metadata:
+        raise DataError(
+            "the log belongs to another member or cluster",
+            path=os.fspath(directory),
+            remedy="start with that member's peer URLs and cluster token",
+        )
+    if snapshot is not None and not database.exists():
+        raise DataError(
+            "there is a raft snapshot and no backend",
+            path=os.fspath(database),
+            remedy="bring back the backend, or restore all of the data directory",
+        )
+
+
+def _read_repaired_log(
+    directory: Path, snapshots: SnapshotFiles, open_wal: OpenWal
+) -> tuple[Wal, WalContents, Snapshot | None]:
+    """Read the log, after cutting off a torn end."""
+    try:
+        return _read_log(directory, snapshots, open_wal)
+    except TornWriteError as error:
+        # What was being written when the machine stopped was not acknowledged.
+        logger.warning("repairing the log error=%s report=%s", error, repair(directory))
+        return _read_log(directory, snapshots, open_wal)
 
 
 def _read_log(

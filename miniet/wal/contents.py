@@ -18,7 +18,7 @@ from miniet.raft.codec import (
     encode_hard_state,
 )
 from miniet.raft.messages import ConfState, Entry, HardState
-from miniet.wal.errors import SnapshotNotFoundError, TornWriteError
+from miniet.wal.errors import REPLACE_MEMBER, SnapshotNotFoundError, TornWriteError
 from miniet.wal.reader import RecordReader
 from miniet.wal.record import RecordType
 from miniet.wal.segment import list_segments, segments_from
@@ -118,6 +118,7 @@ def gather(reader: RecordReader, at: WalSnapshot) -> WalContents:
         raise SnapshotNotFoundError(
             f"no record of snapshot index {at.index} term {at.term}",
             path=str(reader.path.parent),
+            remedy=REPLACE_MEMBER,
         )
     return contents
 

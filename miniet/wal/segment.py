@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from miniet.wal.errors import WalLockedError, WalMissingError
+from miniet.wal.errors import REPLACE_MEMBER, WalLockedError, WalMissingError
 
 SEGMENT_BYTES = 64_000_000
 """Size at which a segment ends, and to which the next one is preallocated."""
@@ -68,7 +68,9 @@ def list_segments(directory: Path) -> list[SegmentName]:
         elif not file_name.endswith((".tmp", ".broken")):
             _log.warning("ignored file in log directory path=%s", file_name)
     if not found:
-        raise WalMissingError("no log segments", path=str(directory))
+        raise WalMissingError(
+            "no log segments", path=str(directory), remedy=REPLACE_MEMBER
+        )
     return sorted(found)
 
 
@@ -86,13 +88,16 @@ def segments_from(
             break
     else:
         raise WalMissingError(
-            f"no segment begins at or before index {index}", path=str(directory)
+            f"no segment begins at or before index {index}",
+            path=str(directory),
+            remedy=REPLACE_MEMBER,
         )
     for before, after in pairwise(picked):
         if after.sequence != before.sequence + 1:
             raise WalMissingError(
                 f"segments between {before} and {after} are missing",
                 path=str(directory),
+                remedy=REPLACE_MEMBER,
             )
     return picked
 
