@@ -15,7 +15,7 @@ from typing import Any
 from miniet.engine import Engine
 from miniet.engine.requests import OwnRequest, RequestKind, encode_body
 from miniet.engine.results import ApplyResult
-from miniet.errors import RequestError
+from miniet.errors import DataError, RequestError
 from miniet.raft import Ready
 from miniet.server.log_store import LogStore
 
@@ -107,7 +107,13 @@ class Driver:
         error = task.exception()
         if error is not None:
             self.failed = True
-            logger.critical("the member failed and stops", exc_info=error)
+            # What lies on disk is wrong: a traceback would only hide what to do.
+            is_bug = not isinstance(error, DataError)
+            logger.critical(
+                "the member failed and stops error=%s",
+                error,
+                exc_info=error if is_bug else None,
+            )
             self.engine.stop()
             if self._serving.done():
                 self._on_failure(error)

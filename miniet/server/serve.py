@@ -50,7 +50,15 @@ async def _serve(config: Config) -> int:
         loop.add_signal_handler(number, stop.set)
     data_dir = None if config.memory_only else config.data_path
     server = AsyncServer(data_dir, config=config)
-    await server.start()
+    stopping = loop.create_task(stop.wait())
+    starting = loop.create_task(server.start())
+    await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        logger.info("stopping before the start was done")
+        starting.cancel()
+        await asyncio.wait((starting,))
+        return 0
+    await starting
     gc.freeze()
     logger.info(
         "serving version=%s client_urls=%s data_dir=%s",
@@ -59,7 +67,7 @@ async def _serve(config: Config) -> int:
         data_dir or "none (memory-only: nothing is kept)",
     )
     server.failed.add_done_callback(lambda _: stop.set())
-    await stop.wait()
+    await stopping
     failed = server.failed.done()
     logger.info("stopping")
     await server.stop()
