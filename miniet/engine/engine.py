@@ -459,6 +459,7 @@ class Engine:
         is_primary = self.lessor.is_primary
         self.backend.reset()
         self.store.reset()
+        self.watch.reset()
         self.lessor.reset()
         self._lease_expiry.reset()
         self._renewals.reset()
