@@ -196,7 +196,11 @@ def _open_log(
     """Open or create the log, and fill `storage` with what it holds."""
     directory = Path(config.wal_dir) if config.wal_dir else root / "wal"
     database = root / "snap" / "db"
-    snapshots = SnapshotFiles(root / "snap")
+    snapshots = SnapshotFiles(
+        root / "snap",
+        sync=not config.unsafe_no_fsync,
+        on_fsync=durations.snap_fsync_s.observe,
+    )
     metadata = etcdserver_pb2.Metadata(
         NodeID=config.member_id, ClusterID=config.cluster_id
     ).SerializeToString()

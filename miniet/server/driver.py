@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from miniet.engine import Engine
@@ -18,6 +19,7 @@ from miniet.engine.results import ApplyResult
 from miniet.errors import DataError, RequestError
 from miniet.raft import Ready
 from miniet.server.log_store import LogStore
+from miniet.server.recorders import Durations
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ class Driver:
         self,
         engine: Engine,
         log: LogStore,
+        durations: Durations,
         *,
         tick_s: float,
         commit_interval_s: float,
@@ -49,6 +52,7 @@ class Driver:
     ) -> None:
         self.engine = engine
         self._log = log
+        self._durations = durations
         self._tick_s = tick_s
         self._commit_interval_s = commit_interval_s
         self._compaction_pause_s = compaction_pause_s
@@ -204,10 +208,12 @@ class Driver:
         engine.persisted(ready)
 
     async def _snapshot(self) -> None:
+        begun_s = monotonic()
         snapshot = self.engine.make_snapshot()
         await self._loop.run_in_executor(
             self._executor, self._log.save_snapshot, snapshot
         )
+        self._durations.snap_save_s.observe(monotonic() - begun_s)
         self.engine.snapshot_saved(snapshot)
         logger.info("saved raft snapshot index=%d", snapshot.index)
 
@@ -242,8 +248,18 @@ class Driver:
         while True:
             await self._compaction.wait()
             self._compaction.clear()
-            while self.engine.step_compaction():  # noqa: ASYNC110 (a pace, not a wait)
+            begun_s = monotonic()
+            while self._compact_batch():  # noqa: ASYNC110 (a pace, not a wait)
                 await asyncio.sleep(self._compaction_pause_s)
+            total_ms = (monotonic() - begun_s) * 1000
+            self._durations.compaction_total_ms.observe(total_ms)
+
+    def _compact_batch(self) -> bool:
+        begun_s = monotonic()
+        is_more = self.engine.step_compaction()
+        batch_ms = (monotonic() - begun_s) * 1000
+        self._durations.compaction_batch_ms.observe(batch_ms)
+        return is_more
 
 
 def _overlaps(ready: Ready) -> bool:

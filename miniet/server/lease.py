@@ -5,13 +5,19 @@ from functools import partial
 from miniet.engine.quota import LEASE_GRANT_COST_BYTES
 from miniet.engine.requests import RequestKind
 from miniet.pb import rpc_pb2
-from miniet.server.convert import response
+from miniet.server.convert import Headers, response
+from miniet.server.driver import Driver
 from miniet.server.methods import Kind, Method, Stream
+from miniet.server.recorders import Durations
 from miniet.server.service import Service
 
 
 class LeaseService(Service):
     """Grant, revoke, keep alive, and questions."""
+
+    def __init__(self, driver: Driver, headers: Headers, durations: Durations) -> None:
+        super().__init__(driver, headers)
+        self._durations = durations
 
     def methods(self) -> list[Method]:
         """Return the rows of this service."""
@@ -42,6 +48,7 @@ class LeaseService(Service):
         result = await self._driver.propose(
             RequestKind.LEASE_GRANT, request.SerializeToString()
         )
+        self._durations.lease_ttl_s.observe(result.ttl_s)
         return response(
             self._header(result.revision),
             rpc_pb2.LeaseGrantResponse(ID=result.lease_id, TTL=result.ttl_s),

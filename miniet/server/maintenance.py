@@ -118,16 +118,20 @@ class MaintenanceService(Service):
 
     async def hash(self, request: rpc_pb2.HashRequest) -> bytes:
         """Hash the whole backend."""
+        begun_s = monotonic()
         with self._read_tx() as read_tx:
             value = await self._driver.in_thread(lambda: hash_buckets(read_tx))
+        self._durations.hash_s.observe(monotonic() - begun_s)
         return response(self._header(), rpc_pb2.HashResponse(hash=value))
 
     async def hash_kv(self, request: rpc_pb2.HashKVRequest) -> bytes:
         """Hash the key space as of a revision."""
+        begun_s = monotonic()
         job = self._engine.store.prepare_hash(request.revision)
         header = self._header()
         with self._read_tx() as read_tx:
             value = await self._driver.in_thread(lambda: job.run(read_tx))
+        self._durations.hash_kv_s.observe(monotonic() - begun_s)
         return response(
             header,
             rpc_pb2.HashKVResponse(hash=value, compact_revision=job.compact_revision),
@@ -141,6 +145,7 @@ class MaintenanceService(Service):
 
     async def snapshot(self, stream: Stream) -> None:
         """Stream the backend as a bbolt file, then its SHA-256."""
+        begun_s = monotonic()
         with self._read_tx() as read_tx:
             file = await self._driver.in_thread(lambda: BoltSnapshot(read_tx))
             remaining = file.size_bytes
@@ -156,6 +161,7 @@ class MaintenanceService(Service):
         await stream.send(
             rpc_pb2.SnapshotResponse(blob=digest.digest()).SerializeToString()
         )
+        self._durations.backend_snapshot_s.observe(monotonic() - begun_s)
 
     def _read_tx(self) -> ReadTx:
         """Open a read of everything applied so far, for a thread to use."""

@@ -4,7 +4,8 @@ Nothing is counted twice: at each scrape the collector asks once for all statist
 and reads fields off them; `metric_sources.ROWS` says which field is which metric.
 No registry of the process is touched, so members in one process stay apart.
 
-Left out, because nothing in miniet stands for them: bbolt's commit phases, the v2
+Left out, because nothing in miniet stands for them: bbolt's commit phases, the pause
+of a compaction for the index alone (a batch may be of index and records), the v2
 store, what only several members do together (peers, heartbeats, learners, received
 snapshots), the Go runtime and its HTTP handler.
 

@@ -117,14 +117,6 @@ class Durations:
             doubling(0.01, 15),
         )
     )
-    index_compaction_pause_ms: Histogram = field(
-        default_factory=partial(
-            Histogram,
-            "etcd_debugging_mvcc_index_compaction_pause_duration_milliseconds",
-            "Time for which compacting the index held everything else up.",
-            doubling(0.5, 14),
-        )
-    )
     compaction_batch_ms: Histogram = field(
         default_factory=partial(
             Histogram,

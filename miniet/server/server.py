@@ -207,6 +207,7 @@ class AsyncServer:
         self._driver = Driver(
             self._member.engine,
             self._member.log,
+            self._durations,
             tick_s=config.heartbeat_interval_ms / 1000,
             commit_interval_s=config.backend_batch_interval_s,
             compaction_pause_s=config.compaction_sleep_interval_s,
@@ -243,7 +244,7 @@ class AsyncServer:
         return [
             *KvService(driver, headers, self.config.max_txn_ops).methods(),
             *WatchService(driver, headers).methods(),
-            *LeaseService(driver, headers).methods(),
+            *LeaseService(driver, headers, self._durations).methods(),
             *ClusterService(driver, headers).methods(),
             *MaintenanceService(
                 driver,

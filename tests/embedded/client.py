@@ -75,6 +75,14 @@ class Client:
             response_deserializer=rpc_pb2.WatchResponse.FromString,
         )(iter([rpc_pb2.WatchRequest(create_request=create)]))
 
+    def snapshot(self) -> Any:
+        """Ask for the backend; iterate the call for its pieces."""
+        return self.channel.unary_stream(
+            "/etcdserverpb.Maintenance/Snapshot",
+            request_serializer=rpc_pb2.SnapshotRequest.SerializeToString,
+            response_deserializer=rpc_pb2.SnapshotResponse.FromString,
+        )(rpc_pb2.SnapshotRequest(), timeout=DEADLINE_S)
+
 
 @contextmanager
 def connect(endpoint: str) -> Iterator[Client]:
