@@ -4,8 +4,6 @@ Adding a member needs replication, which this server does not have: it is
 refused, after etcd's own checks, rather than leaving a cluster without quorum.
 """
 
-from urllib.parse import urlsplit
-
 from miniet.engine.conf_changes import removal_of_member, update_of_member
 from miniet.engine.errors import (
     BadMemberUrlsError,
@@ -19,6 +17,7 @@ from miniet.server.convert import response
 from miniet.server.methods import Kind, Method
 from miniet.server.rpc_errors import CallError, Code
 from miniet.server.service import Service
+from miniet.server.urls import parse_url
 
 
 class ClusterService(Service):
@@ -107,10 +106,8 @@ def _member(member: Member) -> rpc_pb2.Member:
 
 
 def _is_peer_url(url: str) -> bool:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https", "unix", "unixs") or parts.path:
-        return False
     try:
-        return bool(parts.hostname) and parts.port is not None
+        parse_url(url)
     except ValueError:
         return False
+    return True

@@ -14,15 +14,14 @@ from tests.conformance.api.targets import (
     running,
 )
 
-REAL = pytest.param(
-    ETCD,
-    marks=[
-        pytest.mark.etcd,
-        pytest.mark.skipif(
-            etcd_binary() is None, reason="no etcd 3.4 (3.4.16 or later) on PATH"
-        ),
-    ],
-)
+NEEDS_ETCD = [
+    pytest.mark.etcd,
+    pytest.mark.skipif(
+        etcd_binary() is None, reason="no etcd 3.4 (3.4.16 or later) on PATH"
+    ),
+]
+
+REAL = pytest.param(ETCD, marks=NEEDS_ETCD)
 
 
 @pytest.fixture(params=[MINIET, REAL])

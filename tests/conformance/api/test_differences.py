@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from miniet.pb import rpc_pb2
 from tests.conformance.api.targets import MINIET, Target, running
 from tests.support.api_client import Refusal
+from tests.support.api_requests import delete, put
 
 
 @pytest.fixture
@@ -24,15 +24,8 @@ def test_put_cannot_keep_from_a_key_that_its_txn_deleted(
     server: Target, keep: str
 ) -> None:
     server.put_all((b"b", b"1"))
-    delete = rpc_pb2.DeleteRangeRequest(key=b"a", range_end=b"\x00")
-    put = rpc_pb2.PutRequest(key=b"b")
-    setattr(put, keep, True)
     refusal = server.refusal(
-        "Txn",
-        success=[
-            rpc_pb2.RequestOp(request_delete_range=delete),
-            rpc_pb2.RequestOp(request_put=put),
-        ],
+        "Txn", success=[delete(b"a", b"\x00"), put(b"b", **{keep: True})]
     )
     assert refusal == Refusal("INVALID_ARGUMENT", "etcdserver: key not found")
     assert server.call("Range", key=b"b").kvs[0].value == b"1"
@@ -40,13 +33,11 @@ def test_put_cannot_keep_from_a_key_that_its_txn_deleted(
 
 def test_put_may_keep_from_a_key_that_its_txn_deletes_later(server: Target) -> None:
     server.put_all((b"b", b"1"))
-    delete = rpc_pb2.DeleteRangeRequest(key=b"a", range_end=b"\x00", prev_kv=True)
-    put = rpc_pb2.PutRequest(key=b"b", ignore_value=True)
     answer = server.call(
         "Txn",
         success=[
-            rpc_pb2.RequestOp(request_put=put),
-            rpc_pb2.RequestOp(request_delete_range=delete),
+            put(b"b", ignore_value=True),
+            delete(b"a", b"\x00", prev_kv=True),
         ],
     )
     pair = answer.responses[1].response_delete_range.prev_kvs[0]
@@ -73,7 +64,31 @@ def test_lifting_one_kind_of_alarm_leaves_the_other(server: Target) -> None:
     assert refusal == Refusal("DATA_LOSS", "etcdserver: corrupt cluster")
 
 
-def test_member_cannot_be_added(server: Target) -> None:
-    refusal = server.refusal("MemberAdd", peerURLs=["http://127.0.0.1:1"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://:1", "unix://a:1"])
+def test_member_cannot_be_added(server: Target, url: str) -> None:
+    refusal = server.refusal("MemberAdd", peerURLs=[url])
     assert refusal.code == "UNIMPLEMENTED"
     assert len(server.call("MemberList").members) == 1
+
+
+@pytest.mark.parametrize("start", [-1, -2])
+def test_watch_from_a_negative_revision_is_cancelled(
+    server: Target, start: int
+) -> None:
+    stream = server.watch(key=b"a", start_revision=start)
+    assert stream.receive().created
+    notice = stream.receive()
+    assert (notice.canceled, notice.compact_revision) == (True, -1)
+
+
+def test_progress_is_answered_after_the_events_before_it(server: Target) -> None:
+    for _ in range(12):
+        server.call("Txn", success=[put(b"%d" % i) for i in range(100)])
+    revision = server.put_all(*((b"a", b"%d" % i) for i in range(1200)))
+    stream = server.watch(key=b"\x00", range_end=b"\x00", start_revision=1)
+    stream.request_progress()
+    assert stream.receive().created
+    before = list(stream.responses_until(revision))
+    answer = stream.receive()
+    assert (answer.watch_id, answer.header.revision) == (-1, revision)
+    assert all(response.watch_id == 0 for response in before)

@@ -10,19 +10,15 @@ import re
 import pytest
 
 from tests.conformance.api import lockstep
+from tests.conformance.api.conftest import NEEDS_ETCD
 from tests.conformance.api.sequences import CommandSource
-from tests.conformance.api.targets import ETCD, Target, etcd_binary
+from tests.conformance.api.targets import ETCD, Target
 from tests.support.api_client import Refusal
 
 SEQUENCE_COUNT = int(os.environ.get("MINIET_LOCKSTEP_SEQUENCES", "20"))
 FIRST_SEED = int(os.environ.get("MINIET_LOCKSTEP_SEED", "1"))
 
-pytestmark = [
-    pytest.mark.etcd,
-    pytest.mark.skipif(
-        etcd_binary() is None, reason="no etcd 3.4 (3.4.16 or later) on PATH"
-    ),
-]
+pytestmark = NEEDS_ETCD
 
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEQUENCE_COUNT))
