@@ -1,7 +1,9 @@
 """A real etcd of one member, for tests that compare with it."""
 
+import contextlib
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -16,19 +18,25 @@ from typing import Any, Self
 START_SECONDS_MAX = 20.0
 STOP_SECONDS_MAX = 20.0
 _POLL_SECONDS = 0.02
+_PORTS = (10_000, 32_768)
 
 ETCD = shutil.which("etcd")
 """Path of the server's binary, None where there is none."""
 
 
 def free_ports(count: int) -> list[int]:
-    """Return different ports of the loopback address that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [listener.getsockname()[1] for listener in sockets]
-    finally:
-        for listener in sockets:
-            listener.close()
+    """Return different ports of the loopback address that nobody listens on.
+
+    From below the range out of which the system gives ports to connections and to
+    whoever asks for port 0: one of those may take a port between now and its use.
+    """
+    ports: set[int] = set()
+    while len(ports) < count:
+        port = random.randrange(*_PORTS)
+        with contextlib.suppress(OSError):
+            socket.create_server(("127.0.0.1", port)).close()
+            ports.add(port)
+    return list(ports)
 
 
 class RealEtcd:

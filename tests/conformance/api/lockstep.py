@@ -15,8 +15,14 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from tests.conformance.api.sequences import Command, CommandSource
-from tests.conformance.api.targets import ETCD, MINIET, Target, running
+from tests.conformance.api.sequences import LEASES, Command, CommandSource
+from tests.conformance.api.targets import (
+    ETCD,
+    MINIET,
+    MINIET_ON_DISK,
+    Target,
+    running,
+)
 from tests.support.api_client import CallRefused, Refusal, WatchCall
 
 COMMANDS_PER_SEQUENCE = 150
@@ -53,7 +59,7 @@ class Lockstep:
             command = source.next(self._revision)
             self._done.append(command)
             self._do(command)
-        self._compare_history()
+        self.compare_history()
         self._compare_events(watches)
 
     def _do(self, command: Command) -> None:
@@ -67,12 +73,19 @@ class Lockstep:
         if not isinstance(left, Refusal) and left.HasField("header"):
             self._revision = max(self._revision, left.header.revision)
 
-    def _compare_history(self) -> None:
-        """Every revision as the servers read, hash and remember it."""
+    def compare_history(self) -> None:
+        """Compare every revision as the servers read, hash and remember it.
+
+        Raises:
+            ServersDiffer.
+        """
+        self._revision = max(self._revision, self._targets[0].revision())
         calls: list[tuple[str, dict[str, Any]]] = [("LeaseLeases", {}), ("HashKV", {})]
         for revision in range(1, self._revision + 2):
             everything = {"key": b"\x00", "range_end": b"\x00", "revision": revision}
             calls += [("Range", everything), ("HashKV", {"revision": revision})]
+        for lease_id in LEASES:
+            calls.append(("LeaseTimeToLive", {"ID": lease_id, "keys": True}))
         for name, fields in calls:
             self._do(Command(name, self._targets[0].request(name, **fields)))
 
@@ -160,6 +173,25 @@ def run_sequence(seed: int, command_count: int = COMMANDS_PER_SEQUENCE) -> None:
         running(ETCD, Path(directory)) as right,
     ):
         Lockstep(seed, left, right).run(command_count)
+
+
+def run_and_restart(seed: int, command_count: int = COMMANDS_PER_SEQUENCE) -> None:
+    """Run one sequence, stop both servers, and compare what they still know.
+
+    Raises:
+        ServersDiffer.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        for is_restart in (False, True):
+            with (
+                running(MINIET_ON_DISK, Path(directory)) as left,
+                running(ETCD, Path(directory)) as right,
+            ):
+                pair = Lockstep(seed, left, right)
+                if is_restart:
+                    pair.compare_history()
+                else:
+                    pair.run(command_count)
 
 
 def main() -> int:

@@ -26,6 +26,11 @@ def test_servers_answer_alike(seed: int) -> None:
     lockstep.run_sequence(seed)
 
 
+@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + 3))
+def test_servers_know_the_same_after_a_restart(seed: int) -> None:
+    lockstep.run_and_restart(seed)
+
+
 def test_commands_come_again_with_their_seed() -> None:
     def drawn() -> list[str]:
         source = CommandSource(5)
