@@ -26,7 +26,9 @@ _REPLACEMENTS = [
         (r'"(dbSize|dbSizeInUse|totalSize)":\d+', r'"\1":SIZE'),
         (r'"(DBSize|Size)" : \d+', r'"\1" : SIZE'),
         (r"\d+(\.\d+)? [kM]?B\b", "SIZE"),
-        (r"(Member )[0-9a-f]+( added)", r"\1NEW\2"),  # made from the time
+        # The id of a new member is made from the time, and members come sorted by id.
+        (r"(Member ) *[0-9a-f]+( added)", r"\1NEW\2"),
+        (r'(ETCD_INITIAL_CLUSTER)=".*"', r"\1=MEMBERS"),
         # The client's locks and elections have leases of their own.
         (r"/[0-9a-f]{16}$", "/LEASE"),
         (r"/[0-9a-f]{16} ", "/LEASE "),
