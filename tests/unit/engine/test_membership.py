@@ -210,6 +210,15 @@ def test_snapshot_data_is_etcds_v2_store(membership: Membership) -> None:
     assert history["Queue"]["Capacity"] == 1000
 
 
+def test_snapshot_data_says_who_learns(membership: Membership) -> None:
+    membership.save(Member(1, ("http://a:1",), is_learner=True))
+    members = json.loads(membership.snapshot_data(1))["Root"]["Children"]["0"]
+    member = members["Children"]["members"]["Children"]["1"]
+    assert member["Children"]["raftAttributes"]["Value"] == (
+        '{"peerURLs":["http://a:1"],"isLearner":true}'
+    )
+
+
 def test_snapshot_data_of_one_member_is_about_seven_kilobytes(
     membership: Membership,
 ) -> None:
