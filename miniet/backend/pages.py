@@ -97,7 +97,8 @@ def check_pages(fd: int, path: str) -> int:
 
     Checked of each: it lies within the file, carries its own number and the kind that
     its place in the tree asks for, nothing else uses it, and each tree has as many as
-    its record says.
+    its record says. Of the free list: no page in it is in use or stands there twice,
+    since LMDB would write over it.
 
     Raises:
         BackendDamagedError: something is not so.
@@ -106,8 +107,9 @@ def check_pages(fd: int, path: str) -> int:
     meta = read_meta(fd, path)
     with mmap.mmap(fd, 0, prot=mmap.PROT_READ) as view:
         walk = _Walk(view, meta, path)
-        walk.check_tree(meta.free_list)
+        walk.check_tree(meta.free_list, is_free_list=True)
         walk.check_tree(meta.main, is_main=True)
+        walk.check_free_pages(meta.last_page)
         return walk.page_count
 
 
@@ -157,22 +159,27 @@ class _Walk:
         self._view = view
         self._page_size = meta.page_size_bytes
         self._path = path
-        # A byte per page, 1 = met. As no page may be met twice, every walk ends.
+        # A byte per page: 1 = met, so every walk ends, as no page may be met twice;
+        # 2 = free.
         page_end = min(len(view) // meta.page_size_bytes, meta.last_page + 1)
         self._met = bytearray(page_end)
         self._met[:META_PAGE_COUNT] = b"\x01" * META_PAGE_COUNT
+        # Where the lists of free pages lie: page of their node, offset, bytes.
+        self._free_lists: list[tuple[int, int, int]] = []
 
     @property
     def page_count(self) -> int:
         return self._met.count(1)
 
-    def check_tree(self, tree: Tree, *, is_main: bool = False) -> None:
+    def check_tree(
+        self, tree: Tree, *, is_main: bool = False, is_free_list: bool = False
+    ) -> None:
         """Visit all pages of `tree`, and of the trees that lie in its leaves."""
         found = {_BRANCH: 0, _LEAF: 0, _OVERFLOW: 0}
         if tree.root != _NO_PAGE:
             # Leaf nodes need a look only if some of them point to further pages.
-            look_into_leaves = is_main or tree.overflow_page_count > 0
-            self._visit(tree.root, tree.depth, look_into_leaves, found)
+            look_into_leaves = is_main or is_free_list or tree.overflow_page_count > 0
+            self._visit(tree.root, tree.depth, look_into_leaves, is_free_list, found)
         recorded = {
             _BRANCH: tree.branch_page_count,
             _LEAF: tree.leaf_page_count,
@@ -181,8 +188,34 @@ class _Walk:
         if found != recorded:
             raise self._damage("pages of a tree are missing or too many", tree.root)
 
+    def check_free_pages(self, last_page: int) -> None:
+        """Check what the free list holds; comes after all trees."""
+        for number, offset, size in self._free_lists:
+            try:
+                pages = struct.unpack_from(f"<{size // 8}Q", self._view, offset)
+            except struct.error as error:
+                raise self._damage("a node reaches beyond the file", number) from error
+            if not pages or pages[0] != len(pages) - 1:
+                raise self._damage("a list of free pages of another length", number)
+            for page in pages[1:]:
+                self._check_free(page, last_page, number)
+
+    def _check_free(self, page: int, last_page: int, listed_in: int) -> None:
+        if not META_PAGE_COUNT <= page <= last_page:
+            raise self._damage(f"free page {page} does not exist", listed_in)
+        if page >= len(self._met):
+            return  # freed before it was ever written
+        if self._met[page]:
+            raise self._damage(f"free page {page} is in use, or free twice", listed_in)
+        self._met[page] = 2
+
     def _visit(
-        self, number: int, height: int, look_into_leaves: bool, found: dict[int, int]
+        self,
+        number: int,
+        height: int,
+        look_into_leaves: bool,
+        is_free_list: bool,
+        found: dict[int, int],
     ) -> None:
         kind = _LEAF if height == 1 else _BRANCH
         lower = self._check_header(number, kind)
@@ -194,15 +227,20 @@ class _Walk:
                 low, high, flags, key_bytes = node
                 if kind == _BRANCH:
                     child = low | high << 16 | flags << 32
-                    self._visit(child, height - 1, look_into_leaves, found)
+                    self._visit(
+                        child, height - 1, look_into_leaves, is_free_list, found
+                    )
                     continue
                 data = offset + _NODE.size + key_bytes
+                value_bytes = low | high << 16
                 if flags & _SUB_TREE:
                     self.check_tree(_parse_tree(self._view, data))
                 elif flags & _BIG_DATA:
                     (first,) = _PAGE_NUMBER.unpack_from(self._view, data)
-                    value_bytes = low | high << 16
                     found[_OVERFLOW] += self._check_overflow(first, value_bytes)
+                    data = first * self._page_size + _PAGE.size
+                if is_free_list:
+                    self._free_lists.append((number, data, value_bytes))
         except struct.error as error:
             raise self._damage("a node reaches beyond the file", number) from error
 

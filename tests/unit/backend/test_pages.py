@@ -167,6 +167,46 @@ def leaf_nodes(content: bytes, wanted_flags: int) -> list[int]:
     return found
 
 
+def free_list(path: Path) -> tuple[bytearray, int]:
+    """Return a file's content, and where in it the first list of free pages lies."""
+    with open(path, "rb") as file:
+        root = read_meta(file.fileno(), str(path)).free_list.root
+    content = bytearray(path.read_bytes())
+    (place,) = struct.unpack_from("<H", content, root * PAGE + 16)
+    node = root * PAGE + place
+    _, _, flags, key_bytes = struct.unpack_from("<HHHH", content, node)
+    assert flags == 0
+    return content, node + 8 + key_bytes
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "text"),
+    [
+        (0, 1000, "a list of free pages of another length"),
+        (1, 1, "free page 1 does not exist"),
+        (1, 1 << 40, "does not exist"),
+        (1, None, "is in use, or free twice"),
+        (2, "first", "is in use, or free twice"),
+    ],
+    ids=["count", "meta page", "beyond the end", "page in use", "twice"],
+)
+def test_spoilt_free_list_is_refused(
+    file: Path, position: int, value: int | str | None, text: str
+) -> None:
+    content, at = free_list(file)
+    with open(file, "rb") as opened:
+        in_use = read_meta(opened.fileno(), str(file)).main.root
+    if value == "first":
+        content[at + 16 : at + 24] = content[at + 8 : at + 16]
+    else:
+        number = in_use if value is None else value
+        struct.pack_into("<Q", content, at + 8 * position, number)
+    file.write_bytes(content)
+    error = damage_of(file)
+    assert error is not None
+    assert text in str(error)
+
+
 def test_large_value_longer_than_its_pages_is_refused(file: Path) -> None:
     content = bytearray(file.read_bytes())
     for node in leaf_nodes(content, 1):
