@@ -168,15 +168,17 @@ def leaf_nodes(content: bytes, wanted_flags: int) -> list[int]:
 
 
 def free_list(path: Path) -> tuple[bytearray, int]:
-    """Return a file's content, and where in it the first list of free pages lies."""
+    """Return the content, and where in it a list of two or more free pages lies."""
     with open(path, "rb") as file:
         root = read_meta(file.fileno(), str(path)).free_list.root
     content = bytearray(path.read_bytes())
-    (place,) = struct.unpack_from("<H", content, root * PAGE + 16)
-    node = root * PAGE + place
-    _, _, flags, key_bytes = struct.unpack_from("<HHHH", content, node)
-    assert flags == 0
-    return content, node + 8 + key_bytes
+    _, _, _, lower, _ = struct.unpack_from("<QHHHH", content, root * PAGE)
+    for position in range((lower - 16) // 2):
+        place = struct.unpack_from("<H", content, root * PAGE + 16 + 2 * position)[0]
+        at = root * PAGE + place + 8 + 8  # its key is a transaction id
+        if struct.unpack_from("<Q", content, at)[0] > 1:
+            return content, at
+    raise AssertionError("no such list")
 
 
 @pytest.mark.parametrize(
