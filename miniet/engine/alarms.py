@@ -2,7 +2,8 @@
 
 from miniet.engine.ports import EngineBackend
 from miniet.engine.requests import AlarmAction, AlarmRequest, AlarmType
-from miniet.wire import fields, varint
+from miniet.errors import DataError
+from miniet.wire import fields, signed64, varint
 
 ALARM_BUCKET = b"alarm"
 
@@ -19,11 +20,18 @@ class Alarms:
         self._active: dict[tuple[int, int], None] = {}
 
     def restore(self) -> None:
-        """Read the set back at start."""
-        self._active = {
-            _decode(key): None
-            for key, _ in self._backend.batch_tx.range(ALARM_BUCKET, b"")
-        }
+        """Read the set back at start.
+
+        Raises:
+            DataError: the bucket holds something else.
+        """
+        try:
+            self._active = {
+                _decode(key): None
+                for key, _ in self._backend.batch_tx.range(ALARM_BUCKET, b"")
+            }
+        except ValueError as error:
+            raise DataError(f"bucket of alarms: {error}") from error
 
     def apply(self, request: AlarmRequest) -> list[tuple[int, int]]:
         """Carry out a request and return the alarms that it is about.
@@ -68,4 +76,5 @@ def _decode(key: memoryview) -> tuple[int, int]:
     member_id, kind = values.get(1, 0), values.get(2, 0)
     if not isinstance(member_id, int) or not isinstance(kind, int):
         raise ValueError(f"not an alarm: {bytes(key)!r}")
-    return member_id, kind
+    # An enum is signed on the wire, and numbers outside it are kept.
+    return member_id, signed64(kind)

@@ -34,7 +34,10 @@ class BackendLeaseStore:
         for key, value in self._backend.batch_tx.range(LEASE_BUCKET, b""):
             try:
                 numbers = dict(fields(value))
-                yield tuple(_int(numbers.get(n, 0)) for n in (1, 2, 3))  # type: ignore[misc]
+                lease_id, ttl_s, left_s = (_int(numbers.get(n, 0)) for n in (1, 2, 3))
+                if _key(lease_id) != key:
+                    raise ValueError(f"its record is that of lease {lease_id:x}")
+                yield lease_id, ttl_s, left_s
             except (ValueError, TypeError) as error:
                 raise DataError(
                     f"lease {bytes(key).hex()} in the backend cannot be read: {error}"

@@ -101,7 +101,10 @@ class Membership:
                 raise DataError(f"member {bytes(key)!r}: {error}") from error
             self._members[member.member_id] = member
         version = batch_tx.get(CLUSTER_BUCKET, CLUSTER_VERSION_KEY)
-        self.cluster_version = "" if version is None else bytes(version).decode()
+        try:
+            self.cluster_version = "" if version is None else bytes(version).decode()
+        except ValueError as error:
+            raise DataError(f"cluster version: {error}") from error
 
     @property
     def members(self) -> list[Member]:

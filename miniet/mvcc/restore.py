@@ -48,23 +48,36 @@ def _read_mark(tx: ReadTx, mark: bytes) -> int:
         raise StoreDamagedError(f"mark {mark.decode()}: {error}", mark) from error
 
 
-def restore_index(tx: ReadTx, index: TreeIndex) -> Restored:
+def restore_index(tx: ReadTx, index: TreeIndex, compact_revision: int) -> Restored:
     """Fill an empty `index` from the records.
 
-    A deletion of a key that is not known is what an interrupted compaction, or one
-    of etcd 3.6, left; it is passed over.
-
+    Args:
+        compact_revision: newest compaction accepted. Up to it, a deletion of a key that
+            is not known is what an interrupted compaction, or one of etcd 3.6, left;
+            it is passed over.
     Raises:
         StoreDamagedError: a record cannot be decoded or does not fit those before it.
     """
     restored = Restored()
-    for key, value in tx.range(KEY_BUCKET, b""):
+    last = b""
+    for view, value in tx.range(KEY_BUCKET, b""):
+        key = bytes(view)
         try:
+            if key <= last:
+                # A walk meets such a record, but nobody would find it by its key.
+                raise ValueError("the record is out of order")
+            last = key
             main, sub, is_tombstone = parse_revision_key(key)
             pair = KeyValue.decode(value)
+            if (
+                is_tombstone
+                and main > compact_revision
+                and index.entry(pair.key) is None
+            ):
+                raise ValueError("a key is deleted that was never put")
             _restore_record(index, restored, pair, main, sub, is_tombstone)
         except (ValueError, InvariantError) as error:
-            raise StoreDamagedError(str(error), bytes(key)) from error
+            raise StoreDamagedError(str(error), key) from error
         restored.last_revision = main
     return restored
 

@@ -287,7 +287,9 @@ class Store:
         self.reset()
         try:
             finished, scheduled = read_marks(self.batch_tx)
-            restored = restore_index(self.batch_tx, self.index)
+            restored = restore_index(
+                self.batch_tx, self.index, max(finished, scheduled)
+            )
         except StoreDamagedError:
             self.reset()
             raise

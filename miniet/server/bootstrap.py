@@ -43,6 +43,8 @@ from miniet.wal import (
 
 logger = logging.getLogger(__name__)
 
+_RESTORE = "restore the data directory from one backup as a whole"
+
 OpenWal = Callable[[Path, WalSnapshot], tuple[Wal, WalContents]]
 
 
@@ -133,6 +135,7 @@ def build_member(
         if isinstance(error, DataError) and error.path is None:
             # The engine reads the backend without knowing where it lies.
             error.path = os.fspath(root / "snap" / "db")
+            error.remedy = error.remedy or _RESTORE
         raise
     if storage.last_index() == 0:
         member.engine.bootstrap()

@@ -111,6 +111,10 @@ DELETED = (tombstone_key(3, 0), encode_tombstone(b"a"))
         ("value is cut", [(GOOD[0], GOOD[1][:-1])]),
         ("value is empty", [(revision_key(2, 0), b"")]),
         ("tombstone has no key", [GOOD, (tombstone_key(3, 0), b"")]),
+        (
+            "key is deleted that was never put",
+            [GOOD, (DELETED[0], encode_tombstone(b"b"))],
+        ),
         ("pair is of another revision", [record(3, KeyValue(b"a", 2, 2, 1))]),
         ("pair was created later", [record(3, KeyValue(b"a", 4, 3, 1))]),
         ("pair has no version", [record(2, KeyValue(b"a", 2, 2))]),
