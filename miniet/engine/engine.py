@@ -399,9 +399,10 @@ class Engine:
         self._proposals.expire()
 
     def step_leases(self) -> None:
-        """Propose the end of expired leases, and checkpoints; every 500 ms."""
-        if not self._is_leader:
-            return
+        """Propose the end of expired leases, and checkpoints; every 500 ms.
+
+        There are none where no time runs, on a member that does not lead.
+        """
         self._lease_expiry.step()
         checkpoints = self.lessor.take_checkpoints()
         if checkpoints:

@@ -14,7 +14,7 @@ class RequestIds:
 
     def __init__(self, member_id: int, unix_s: float) -> None:
         self._prefix = (member_id & 0xFFFF) << _SUFFIX_BITS
-        self._suffix = (int(unix_s * 1000) & (1 << 40) - 1) << 8
+        self._suffix = int(unix_s * 1000) << 8  # `next` cuts it to its bits
 
     def next(self) -> int:
         """Return the next id."""

@@ -97,6 +97,16 @@ def test_commits_go_by_the_clock() -> None:
     assert rig.backend.commit_count == before + 1
 
 
+def test_many_operations_are_committed_without_waiting_for_the_clock() -> None:
+    rig = EngineRig().started()
+    rig.backend.commit()
+    rig.backend.BATCH_LIMIT = 3  # type: ignore[misc]
+    before = rig.backend.commit_count
+    for _ in range(4):
+        rig.put(b"k")
+    assert rig.backend.commit_count == before + 1
+
+
 def test_a_member_counts_what_its_components_keep() -> None:
     rig = EngineRig(quota_bytes=12345).started()
     rig.grant(7, 60)

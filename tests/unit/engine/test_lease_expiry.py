@@ -62,8 +62,9 @@ def test_one_step_takes_what_half_a_second_may_revoke() -> None:
 
 
 def test_a_lease_revoked_by_a_client_meanwhile_does_not_stop_the_rest() -> None:
-    rig = rig_with_leases(REVOKES_IN_FLIGHT_MAX + 1)
-    rig.clock.advance(2)
+    rig = rig_with_leases(REVOKES_IN_FLIGHT_MAX)
+    rig.grant(100, 3)
+    rig.clock.advance(3)
     for lease_id in range(1, REVOKES_IN_FLIGHT_MAX + 1):
         rig.ask(RequestKind.LEASE_REVOKE, rpc_pb2.LeaseRevokeRequest(ID=lease_id))
     rig.engine.step_leases()

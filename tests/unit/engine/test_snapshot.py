@@ -78,6 +78,20 @@ def test_a_restart_from_one_keeps_the_membership_for_the_next() -> None:
     assert again.log.snapshot.conf_state == ConfState(voters=(MEMBER.member_id,))
 
 
+def test_one_taken_in_the_middle_of_a_replay_loses_nothing() -> None:
+    rig = EngineRig().started()
+    for number in range(6):
+        rig.put(b"%d" % number, bytes(400_000))  # two in one Ready
+    rig.backend.commit()
+    rig.log.sync()
+    again = EngineRig(rig.log.crashed(), rig.backend.crashed(), snapshot_count=5)
+    while again.log.snapshot.is_empty:
+        assert again.turn()
+    assert again.engine.applied_index < rig.engine.applied_index
+    once_more = again.restarted().started()
+    assert once_more.state() == rig.state()
+
+
 def test_the_backend_is_never_older_even_if_nothing_was_written() -> None:
     rig = EngineRig(snapshot_count=20).started()
     rig.put(b"k")

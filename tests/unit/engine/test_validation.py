@@ -159,6 +159,18 @@ REFUSED: dict[str, tuple[TxnRequest, type[RequestError]]] = {
         then(then(DeleteRangeRequest(b"k")), K),
         DuplicateKeyError,
     ),
+    "a nested delete of the other branch and a put beside it": (
+        then(branches([], [DeleteRangeRequest(b"k")]), K),
+        DuplicateKeyError,
+    ),
+    "a put in the longer of two overlapping deletes": (
+        then(DeleteRangeRequest(b"a", b"z"), DeleteRangeRequest(b"b", b"c"), K),
+        DuplicateKeyError,
+    ),
+    "a put in the first of two deletes that touch": (
+        then(DeleteRangeRequest(b"j", b"l"), DeleteRangeRequest(b"l", b"m"), K),
+        DuplicateKeyError,
+    ),
     "a nested delete and a put of a later nested txn": (
         then(then(DeleteRangeRequest(b"a", b"z")), then(K)),
         DuplicateKeyError,
@@ -256,7 +268,14 @@ def naive(operations: list[TxnOp]) -> tuple[set[bytes], list[Callable[[bytes], b
     return seen, deletes
 
 
-@given(st.lists(OPERATIONS, max_size=4))
+@given(
+    st.one_of(
+        st.lists(OPERATIONS, max_size=4),
+        st.tuples(st.lists(DELETES, max_size=8), st.builds(PutRequest, KEYS)).map(
+            lambda drawn: [*drawn[0], drawn[1]]
+        ),
+    )
+)
 def test_overlaps_are_those_of_the_definition(operations: list[TxnOp]) -> None:
     try:
         naive(operations)
