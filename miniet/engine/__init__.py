@@ -18,7 +18,8 @@ term, and has told its name through the log.
 
 Invariants: entries are applied in index order, each once; nothing is answered
 before it is applied, nothing is applied before it is durable; a request that is
-refused changes nothing (but see `NoSpaceError`).
+refused changes nothing (but see `NoSpaceError`); after an entry that failed half-way
+nothing is committed.
 
 Kept in memory: per request in flight a closure and a queue entry; per alarm and
 member a record. Everything large belongs to the components.
