@@ -28,6 +28,12 @@ _WATCH_PERIOD_S = 0.1
 _SLOW_PERIOD_S = 1.0
 _PURGE_PERIOD_S = 30.0
 
+# A turn costs as much as several puts, most of it for the sync and its thread. So when
+# several clients wait, it begins only after the loop went round so often without a
+# further request, or after so long.
+_GATHER_QUIET_ROUNDS = 10
+_GATHER_S_MAX = 0.01
+
 
 class Driver:
     """Owns the engine's turns.
@@ -60,6 +66,8 @@ class Driver:
         self._work = asyncio.Event()
         self._compaction = asyncio.Event()
         self._watch_pass_due = False
+        # Requests handed to the engine so far, and those of them not yet answered.
+        self._proposed_total = self._unanswered_count = 0
         # One thread: writes of the log must not overtake each other.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="miniet-log")
         self._tasks: list[asyncio.Task[None]] = []
@@ -134,8 +142,13 @@ class Driver:
         """
         future: asyncio.Future[ApplyResult] = self._loop.create_future()
         self.engine.propose(kind, body, partial(settle, future))
+        self._proposed_total += 1
+        self._unanswered_count += 1
         self._work.set()
-        return await future
+        try:
+            return await future
+        finally:
+            self._unanswered_count -= 1
 
     async def propose_own(self, request: OwnRequest) -> Any:
         """Put a request of this member's own making through the log."""
@@ -180,7 +193,10 @@ class Driver:
         while True:
             await self._work.wait()
             self._work.clear()
-            while (ready := self.engine.ready()) is not None:
+            while True:
+                await self._gather()
+                if (ready := self.engine.ready()) is None:
+                    break
                 await self._turn(ready)
                 if not self._serving.done() and self.engine.is_serving:
                     self._serving.set_result(None)
@@ -188,6 +204,18 @@ class Driver:
                     await self._snapshot()
             if self.engine.store.compaction_pending:
                 self._compaction.set()
+
+    async def _gather(self) -> None:
+        """Let requests come in that are on their way; one alone never waits."""
+        if self._unanswered_count < 2:
+            return
+        seen = self._proposed_total
+        until_s = self._loop.time() + _GATHER_S_MAX
+        quiet_rounds = 0
+        while quiet_rounds < _GATHER_QUIET_ROUNDS and self._loop.time() < until_s:
+            await asyncio.sleep(0)
+            quiet_rounds = quiet_rounds + 1 if self._proposed_total == seen else 0
+            seen = self._proposed_total
 
     async def _turn(self, ready: Ready) -> None:
         engine, log = self.engine, self._log
