@@ -213,9 +213,9 @@ def test_target_without_order_sorts_the_first_limit_and_one(server: Target) -> N
     put_for_sorting(server)
     answer = server.call("Range", **ALL, sort_target="CREATE")
     assert keys(answer) == [b"c", b"a", b"b"]
-    # Of a and b, the two first keys, a is the older one.
-    answer = server.call("Range", **ALL, sort_target="CREATE", limit=1)
-    assert (keys(answer), answer.more) == ([b"a"], True)
+    # Of a and b, the first two keys, b has the lesser value; c is not looked at.
+    answer = server.call("Range", **ALL, sort_target="VALUE", limit=1)
+    assert (keys(answer), answer.more) == ([b"b"], True)
 
 
 def test_serializable_range_sees_the_same(server: Target) -> None:

@@ -99,6 +99,7 @@ def test_checks_come_in_order(server: Target) -> None:
         [nested(success=[put(b"a")]), nested(failure=[put(b"a")])],
         [nested(success=[put(b"a")]), delete(b"a")],
         [nested(success=[delete(b"a")]), put(b"a")],
+        [nested(failure=[delete(b"a")]), put(b"a")],
         [nested(success=[delete(b"a")]), nested(success=[put(b"a")])],
         [nested(success=[nested(success=[put(b"a")])]), put(b"a")],
         [nested(success=[put(b"a"), put(b"a")])],

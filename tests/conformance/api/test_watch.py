@@ -69,6 +69,14 @@ def test_id_is_free_after_a_cancel(server: Target) -> None:
     assert said(stream.created(key=b"b", watch_id=5)) == (5, True, False, "")
 
 
+def test_automatic_ids_are_not_given_again(server: Target) -> None:
+    stream = server.watch(key=b"a")
+    stream.receive()
+    stream.cancel_watcher(0)
+    stream.receive()
+    assert stream.created(key=b"a").watch_id == 1
+
+
 @pytest.mark.parametrize("range_end", [b"a", b"b"])
 def test_empty_range_is_refused_and_the_stream_goes_on(
     server: Target, range_end: bytes
