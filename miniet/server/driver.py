@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Any
 
 from miniet.engine import Engine
-from miniet.engine.requests import OwnRequest, RequestKind, encode_body
+from miniet.engine.requests import RequestKind
 from miniet.engine.results import ApplyResult
 from miniet.errors import DataError, RequestError
 from miniet.raft import Ready
@@ -149,10 +149,6 @@ class Driver:
             return await future
         finally:
             self._unanswered_count -= 1
-
-    async def propose_own(self, request: OwnRequest) -> Any:
-        """Put a request of this member's own making through the log."""
-        return await self.propose(*encode_body(request))
 
     async def read_point(self) -> None:
         """Wait until the local state reflects every write acknowledged before."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.examples import Block, Command, blocks, commands
+from tests.support.served import wait_until
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -144,7 +145,8 @@ def test_demo_prints_the_report_of_the_readme(
 
 
 def test_serve_keeps_its_data_where_it_was_told(served: Path) -> None:
-    assert (served / "data" / "member" / "wal").is_dir()
+    # The port is taken before the data is opened.
+    wait_until((served / "data" / "member" / "wal").is_dir, "a data directory")
 
 
 @pytest.mark.etcd
