@@ -1,4 +1,3 @@
-import runpy
 import shutil
 import subprocess
 import sys
@@ -178,11 +177,7 @@ def test_damaged_file_is_told_without_a_traceback(
     assert result.stderr == "miniet: a.wal: checksum differs (offset 8)\n"
 
 
-def test_package_runs_as_a_module(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["miniet", "--version"])
-    with pytest.raises(SystemExit) as caught:
-        runpy.run_module("miniet", run_name="__main__")
-    assert caught.value.code == 0
-    assert capsys.readouterr().out == f"miniet {__version__}\n"
+def test_package_runs_as_a_module() -> None:
+    line = [sys.executable, "-m", "miniet", "--version"]
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
+    assert done.stdout == f"miniet {__version__}\n"

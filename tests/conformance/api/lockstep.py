@@ -157,7 +157,7 @@ def outcome(target: Target, command: Command) -> Any:
     if command.name == "LeaseTimeToLive":
         answer.keys.sort()
         # Time goes by between two calls: whole hundreds are enough.
-        answer.TTL //= 100
+        answer.TTL = (answer.TTL + 50) // 100
     return answer
 
 
