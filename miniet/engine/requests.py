@@ -16,7 +16,7 @@ from enum import IntEnum
 from miniet.engine.errors import InvalidSortOptionError
 from miniet.mvcc import RangeQuery, SortOrder, SortTarget
 from miniet.pb import membership_pb2, raft_internal_pb2, rpc_pb2
-from miniet.wire import varint
+from miniet.wire import fields, varint
 
 
 class RequestKind(IntEnum):
@@ -264,8 +264,8 @@ def decode(data: bytes) -> tuple[int, Request]:
     """
     try:
         message = raft_internal_pb2.InternalRaftRequest.FromString(data)
-    except Exception as error:  # protobuf's DecodeError is a plain Exception
-        raise ValueError(f"entry data is not an internal request: {error}") from error
+    except Exception:  # protobuf's DecodeError is a plain Exception
+        message = _parse_field_by_field(data)
     request_id = message.header.ID
     # In the order of how often they occur.
     if message.HasField("put"):
@@ -299,6 +299,26 @@ def decode(data: bytes) -> tuple[int, Request]:
             tuple(attributes.member_attributes.client_urls),
         )
     raise ValueError("entry data holds no request that miniet knows")
+
+
+def _parse_field_by_field(data: bytes) -> raft_internal_pb2.InternalRaftRequest:
+    """Parse a frame whose request is nested as deeply as the library reads.
+
+    It was read from its client, but inside the frame it is one level too deep.
+
+    Raises:
+        ValueError: not an internal request.
+    """
+    message = raft_internal_pb2.InternalRaftRequest()
+    for number, value in fields(data):
+        field_descriptor = message.DESCRIPTOR.fields_by_number.get(number)
+        if field_descriptor is None or field_descriptor.message_type is None:
+            continue
+        try:
+            getattr(message, field_descriptor.name).MergeFromString(bytes(value))
+        except Exception as error:
+            raise ValueError(f"not an internal request: {error}") from error
+    return message
 
 
 def put_request(message: rpc_pb2.PutRequest) -> PutRequest:
