@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError, Message
 
 from miniet.engine.errors import StoppedError
 from miniet.errors import RequestError
+from miniet.server.descriptors import connections_max
 from miniet.server.methods import Kind, Method, StreamHandler, UnaryHandler
 from miniet.server.recorders import CallCounters, Traffic
 from miniet.server.rpc_errors import CallError, Code, status_of
@@ -65,6 +66,7 @@ class GrpcServer:
                 # etcd's words and not by grpcio in its own.
                 ("grpc.max_receive_message_length", 2 * receive_bytes_max),
                 ("grpc.max_send_message_length", _INT32_MAX),
+                ("grpc.max_allowed_incoming_connections", connections_max()),
                 (
                     "grpc.max_concurrent_streams",
                     min(max_concurrent_streams, _INT32_MAX),

@@ -19,6 +19,7 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
+_CONNECTIONS_WAITING_MAX = 128
 _ANSWER_TIMEOUT_S = 10.0
 _STOP_POLL_S = 0.05
 
@@ -62,6 +63,8 @@ class HttpStatusServer:
 
     def start(self) -> None:
         """Answer from now on; call it on the running loop."""
+        # The standard library's 5 make the next client try again after a second.
+        self._server.socket.listen(_CONNECTIONS_WAITING_MAX)
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(
             target=self._server.serve_forever,

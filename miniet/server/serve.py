@@ -6,6 +6,7 @@ import logging
 import signal
 
 from miniet.engine import VERSION
+from miniet.server import descriptors
 from miniet.server.config import Config
 from miniet.server.server import NEW_EVENT_LOOP, AsyncServer
 
@@ -39,6 +40,7 @@ def run(config: Config) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     gc.set_threshold(*_GC_THRESHOLDS)
+    descriptors.raise_limit()
     with asyncio.Runner(loop_factory=NEW_EVENT_LOOP) as runner:
         return runner.run(_serve(config))
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -33,6 +33,9 @@ class Served:
     What `kill()` or `stop()` has ended is started again by `start()`, on the same
     directory and port. Everything it ever said is in `log_path`.
     """
+
+    program: Sequence[str] = ("-m", "miniet")
+    """What Python runs."""
 
     def __init__(self, data_dir: str | os.PathLike[str], *flags: str) -> None:
         self.data_dir = Path(data_dir)
@@ -93,7 +96,7 @@ class Served:
             self._log_begin = log.tell()
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "miniet", "serve"),
+                    *(sys.executable, *self.program, "serve"),
                     f"--data-dir={self.data_dir}",
                     f"--listen-client-urls={url}",
                     f"--advertise-client-urls={url}",
