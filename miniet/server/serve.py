@@ -12,10 +12,11 @@ from miniet.server.server import NEW_EVENT_LOOP, AsyncServer
 
 logger = logging.getLogger(__name__)
 
-# A collection walks everything that is kept, and the index alone may be millions
-# of objects; none of it is cyclic garbage. So: freeze it, and look rarely.
-_GC_THRESHOLDS = (50_000, 20, 100)
-
+# A collection walks what is kept, and the index alone may be millions of objects, none
+# of it garbage; grpcio leaves a cycle of five objects per call, which die young. So:
+# look at the young often enough, at the old rarely. 1,000,000 keys put twice: 2.0 s
+# of collecting, 81 ms the longest; with Python's own 700, 10, 10: 3.7 s and 360 ms.
+_GC_THRESHOLDS = (10_000, 10, 50)
 
 _LOG_LEVELS = {
     "debug": logging.DEBUG,
@@ -61,7 +62,7 @@ async def _serve(config: Config) -> int:
         await asyncio.wait((starting,))
         return 0
     await starting
-    gc.freeze()
+    gc.freeze()  # what was imported and built stays
     logger.info(
         "serving version=%s client_urls=%s data_dir=%s",
         VERSION,
