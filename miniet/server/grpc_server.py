@@ -59,7 +59,7 @@ class GrpcServer:
         self._receive_bytes_max = receive_bytes_max
         # Calls of the streaming kinds, which end only when they are told to.
         self._streams: set[asyncio.Task[Any]] = set()
-        self._is_started = False
+        self._starting: asyncio.Task[None] | None = None
         self._server = grpc.aio.server(
             options=[
                 # Twice the limit, so that a request just over it is refused here in
@@ -106,14 +106,17 @@ class GrpcServer:
     async def start(self, methods: Sequence[Method]) -> None:
         """Serve from now on."""
         self._server.add_generic_rpc_handlers((_Table(methods, self._rpc_handler),))
-        self._is_started = True
-        await self._server.start()
+        # grpcio cannot be stopped in the middle of its start, so that is let finish.
+        self._starting = asyncio.create_task(self._server.start())
+        await asyncio.shield(self._starting)
 
     async def stop(self, grace_s: float) -> None:
         """Refuse new calls, end streams, give other calls `grace_s` seconds."""
-        if not self._is_started:
+        if self._starting is None:
             # grpcio lets go of the ports of a server only if it was started.
             await self.start(())
+        else:
+            await self._starting
         await self.end_streams()
         await self._server.stop(grace_s)
 

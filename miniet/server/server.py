@@ -40,6 +40,22 @@ else:
 _STOP_GRACE_S = 1.0
 
 Result = TypeVar("Result")
+
+_running: "set[Server]" = set()
+"""Servers that have a thread now."""
+
+
+def _stop_all() -> None:
+    for server in list(_running):
+        server.stop()
+
+
+# Python ends under the feet of daemon threads, and then C code that they are in may
+# crash the process. An `atexit` function would come too late: thread pools, which a
+# stop needs, are closed before. They use this same hook; ours, the later one, is
+# called before theirs.
+threading._register_atexit(_stop_all)  # type: ignore[attr-defined]
+
 DataDir = str | os.PathLike[str]
 
 
@@ -48,6 +64,8 @@ class AsyncServer:
 
         async with miniet.AsyncServer() as etcd:
             ...  # connect any client to etcd.endpoint
+
+    Stop it before its loop ends: grpcio may hang over a server without a loop.
 
     Args:
         data_dir: where the data is kept. None: nothing is kept, all of it is gone
@@ -268,7 +286,8 @@ class Server:
         with miniet.Server() as etcd:
             ...  # connect any client to etcd.endpoint
 
-    Arguments and attributes are those of `AsyncServer`.
+    Arguments and attributes are those of `AsyncServer`. A server that is still
+    running when the main thread ends is stopped then.
     """
 
     def __init__(
@@ -309,6 +328,7 @@ class Server:
         self._stop_asked: Future[None] = Future()
         self._ended: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="miniet", daemon=True)
+        _running.add(self)
         self._thread.start()
         try:
             self._started.result()
@@ -325,6 +345,7 @@ class Server:
         if thread is not None:
             self._stop_asked.set_result(None)
             thread.join()
+            _running.discard(self)
             self._ended.result()
 
     def statistics(self) -> ServerStatistics:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from itertools import count
 from pathlib import Path
 
 import grpc
@@ -11,6 +12,9 @@ import pytest
 import miniet
 from miniet.pb import rpc_pb2
 from tests.embedded.client import connect
+
+# grpcio cancels what no handler has taken up when the server stops.
+ENDED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 
 async def put(channel: grpc.aio.Channel, key: bytes) -> int:
@@ -120,15 +124,19 @@ def test_start_that_is_cancelled_leaves_nothing() -> None:
     """However far it came when the cancellation arrives."""
 
     async def main() -> None:
-        for turns in range(12):
+        for turns in count():
             etcd = miniet.AsyncServer()
             starting = asyncio.ensure_future(etcd.start())
             for _ in range(turns):
                 await asyncio.sleep(0)
             starting.cancel()
-            await asyncio.gather(starting, return_exceptions=True)
-            await etcd.stop()
-            assert etcd.client_urls == ()
+            await asyncio.wait([starting])
+            if not starting.cancelled():
+                await etcd.stop()
+                break
+            async with etcd:
+                pass
+        assert turns > 3
 
     run(main)
 
@@ -146,6 +154,6 @@ def test_calls_in_flight_at_a_stop_are_answered() -> None:
         for answer in answers:
             if isinstance(answer, BaseException):
                 assert isinstance(answer, grpc.aio.AioRpcError)
-                assert answer.code() is grpc.StatusCode.UNAVAILABLE
+                assert answer.code() in ENDED
 
     run(main)

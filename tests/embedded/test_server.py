@@ -166,6 +166,22 @@ def test_data_directory_that_is_a_file_fails_the_start(tmp_path: Path) -> None:
         client.put(b"k")
 
 
+def test_memory_only_start_that_fails_takes_its_directory_along(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = bootstrap.TemporaryDirectory
+
+    def make_obstructed(**options: object) -> object:
+        made = make(**options)  # type: ignore[call-overload]
+        (Path(made.name) / "member").write_text("in the way")
+        return made
+
+    monkeypatch.setattr(bootstrap, "TemporaryDirectory", make_obstructed)
+    with pytest.raises(miniet.StartError, match="member"):
+        miniet.Server().start()
+    assert list(temporary.iterdir()) == []
+
+
 def test_second_server_on_one_data_directory_is_refused(tmp_path: Path) -> None:
     with miniet.Server(tmp_path) as etcd, connect(etcd.endpoint) as client:
         with pytest.raises(miniet.DataError, match="another"):
@@ -174,7 +190,6 @@ def test_second_server_on_one_data_directory_is_refused(tmp_path: Path) -> None:
 
 
 def test_log_that_cannot_be_written_fails_the_start(tmp_path: Path) -> None:
-    """The first turn of a member that knows its data: its vote cannot be kept."""
     with miniet.Server(tmp_path):
         pass
     code = """
@@ -308,27 +323,22 @@ def test_nothing_is_left_open_after_a_stop() -> None:
     assert descriptors() <= before
 
 
-def test_server_never_stopped_goes_with_the_process(tmp_path: Path) -> None:
-    """Its thread does not keep the process, its files do not outlive it."""
+def test_server_never_stopped_is_stopped_with_the_process(tmp_path: Path) -> None:
     code = """
-import tempfile, sys
-from miniet.server import bootstrap
-make = bootstrap.TemporaryDirectory
-bootstrap.TemporaryDirectory = lambda prefix, dir, **options: make(
-    prefix=prefix, dir=sys.argv[1], **options
-)
+import os, sys
 import miniet
-etcd = miniet.Server()
-etcd.start()
-import os
-print(len(os.listdir(sys.argv[1])))
+servers = [miniet.Server(), miniet.Server(sys.argv[1])]
+for server in servers:
+    server.start()
+print(servers[0]._server._member.temporary_directory.name)
 """
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)],
+        [sys.executable, "-W", "error", "-c", code, str(tmp_path)],
         capture_output=True,
         text=True,
         timeout=30,
-        check=True,
     )
-    assert (done.stdout, done.stderr) == ("1\n", "")
-    assert list(tmp_path.iterdir()) == []
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not Path(done.stdout.strip()).exists()
+    with miniet.Server(tmp_path) as etcd, connect(etcd.endpoint) as client:
+        assert client.put(b"k").header.revision == 2
