@@ -310,14 +310,14 @@ def _parse_field_by_field(data: bytes) -> raft_internal_pb2.InternalRaftRequest:
         ValueError: not an internal request.
     """
     message = raft_internal_pb2.InternalRaftRequest()
-    for number, value in fields(data):
-        field_descriptor = message.DESCRIPTOR.fields_by_number.get(number)
-        if field_descriptor is None or field_descriptor.message_type is None:
-            continue
-        try:
+    try:
+        for number, value in fields(data):
+            field_descriptor = message.DESCRIPTOR.fields_by_number.get(number)
+            if field_descriptor is None or field_descriptor.message_type is None:
+                continue
             getattr(message, field_descriptor.name).MergeFromString(bytes(value))
-        except Exception as error:
-            raise ValueError(f"not an internal request: {error}") from error
+    except Exception as error:  # protobuf's DecodeError is a plain Exception
+        raise ValueError(f"entry data is not an internal request: {error}") from error
     return message
 
 

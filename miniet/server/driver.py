@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -169,8 +170,18 @@ class Driver:
         self._work.set()
 
     async def in_thread(self, work: Callable[[], Any]) -> Any:
-        """Run something long beside the loop; it may read a `read_tx` only."""
-        return await self._loop.run_in_executor(None, work)
+        """Run something long beside the loop; it may read a `read_tx` only.
+
+        A caller that is cancelled waits for the end of it all the same: what the
+        thread reads must not go away under it.
+        """
+        running = self._loop.run_in_executor(None, work)
+        try:
+            return await asyncio.shield(running)
+        finally:
+            while not running.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([running])
 
     def kick_watchers(self) -> None:
         """Let watchers go on at once that are behind and may have room now.

@@ -271,3 +271,26 @@ def test_settle_leaves_what_is_settled_or_cancelled() -> None:
         assert cancelled.cancelled()
 
     asyncio.run(main())
+
+
+def test_cancelled_caller_waits_for_what_its_thread_reads() -> None:
+    async def claim(rig: Rig) -> None:
+        begun, may_end, ended = threading.Event(), threading.Event(), threading.Event()
+
+        def work() -> None:
+            begun.set()
+            may_end.wait(10)
+            ended.set()
+
+        call = asyncio.ensure_future(rig.driver.in_thread(work))
+        await asyncio.to_thread(begun.wait, 10)
+        call.cancel()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not call.done()
+        may_end.set()
+        await asyncio.wait([call])
+        assert call.cancelled()
+        assert ended.is_set()
+
+    run(claim)
