@@ -1,0 +1,155 @@
+"""Runs the benchmarks; see README.md beside this file.
+
+    python benchmarks/run.py [--rounds N] [--output FILE] [name ...]
+
+Rounds of all targets of a workload alternate, so that what the machine does
+meanwhile meets them alike. The first round of each is not counted.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Protocol, cast
+
+WORKLOADS = ("pipeline", "grpc_puts", "range", "watch_fanout", "start")
+ROUNDS = 5
+RESULTS = Path(__file__).with_name("results")
+_LIBRARIES = ("grpcio", "lmdb", "protobuf", "sortedcontainers", "uvloop", "crc32c")
+
+Figures = dict[str, dict[str, float]]
+"""For each name with its unit: min, median and max over the rounds."""
+
+
+class Workload(Protocol):
+    """A module of `workloads`."""
+
+    TARGETS: tuple[str, ...]
+    measure: Callable[[str, Path], dict[str, float]]
+
+
+def main() -> None:
+    """Run what the command line names, show it, and write it down."""
+    parser = argparse.ArgumentParser(description="Run the benchmarks.")
+    parser.add_argument("names", nargs="*", metavar="name", help=", ".join(WORKLOADS))
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--output", type=Path, default=RESULTS / "latest.json")
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(WORKLOADS)
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    document: dict[str, object] = {"machine": _machine(), "rounds": arguments.rounds}
+    print("\n".join(f"{name}: {value}" for name, value in _machine().items()))
+    results: dict[str, dict[str, Figures]] = {}
+    for name in arguments.names or WORKLOADS:
+        workload = cast(Workload, importlib.import_module(f"workloads.{name}"))
+        results[name] = _run(name, workload, arguments.rounds)
+        _show(results[name])
+    document["results"] = results
+    arguments.output.write_text(json.dumps(document, indent=1) + "\n")
+    print(f"\nwritten to {arguments.output}")
+
+
+def _run(name: str, workload: Workload, rounds: int) -> dict[str, Figures]:
+    targets = list(workload.TARGETS)
+    if "etcd" in targets and shutil.which("etcd") is None:
+        targets.remove("etcd")
+        print(f"\n{name}: no etcd on PATH, so no comparison")
+    measured: dict[str, list[dict[str, float]]] = {target: [] for target in targets}
+    for number in range(rounds + 1):
+        for target in targets:
+            _progress(f"{name}: {target}, round {number} of {rounds}")
+            with tempfile.TemporaryDirectory(prefix="miniet-bench-") as directory:
+                figures = workload.measure(target, Path(directory) / "data")
+            if number:
+                measured[target].append(figures)
+    _progress("")
+    print(f"\n{name}")
+    return {target: _summary(rounds) for target, rounds in measured.items()}
+
+
+def _summary(rounds: list[dict[str, float]]) -> Figures:
+    summary = {}
+    for name in rounds[0]:
+        values = [figures[name] for figures in rounds]
+        summary[name] = {
+            "min": min(values),
+            "median": statistics.median(values),
+            "max": max(values),
+        }
+    return summary
+
+
+def _show(results: dict[str, Figures]) -> None:
+    print(f"  {'':34}{'min':>10}{'median':>10}{'max':>10}  of etcd's")
+    for target, figures in results.items():
+        for name, spread in figures.items():
+            line = f"  {target + ' ' + name:34}"
+            for value in spread.values():
+                line += f"{value:10,.0f}" if value >= 100 else f"{value:10.3g}"
+            if target != "etcd" and name in results.get("etcd", {}):
+                line += f"{spread['median'] / results['etcd'][name]['median']:10.2f}"
+            print(line)
+
+
+def _progress(text: str) -> None:
+    """Say on a terminal what is being done, on one line that is written over."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def _machine() -> dict[str, str]:
+    versions = [f"{name} {metadata.version(name)}" for name in _LIBRARIES]
+    return {
+        "machine": f"{os.cpu_count()} cores, {_cpu_model()}, {platform.machine()}",
+        "system": f"{platform.system()} {platform.release()}",
+        "load": " ".join(f"{load:.2f}" for load in os.getloadavg()),
+        "python": platform.python_version(),
+        "libraries": ", ".join(versions),
+        "etcd": _etcd_version(),
+        "commit": _git("rev-parse", "--short", "HEAD"),
+    }
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    models = [line.partition(": ")[2] for line in lines if "model name" in line]
+    return models[0] if models else "unknown"
+
+
+def _etcd_version() -> str:
+    if shutil.which("etcd") is None:
+        return "none"
+    command = ["etcd", "--version"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return text.splitlines()[0].rpartition(": ")[2]
+
+
+def _git(*words: str) -> str:
+    try:
+        finished = subprocess.run(
+            ["git", *words],
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parent,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return finished.stdout.strip()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Servers and clients as processes of their own; miniet or a real etcd serves."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from miniet.pb import rpc_pb2
+
+ANSWER_TIMEOUT_S = STOP_TIMEOUT_S = 20.0
+
+_PROGRAMS = {
+    "miniet": [sys.executable, "-m", "miniet", "serve"],
+    "etcd": [shutil.which("etcd") or "etcd"],
+}
+
+
+@dataclass(slots=True, frozen=True)
+class Running:
+    """A server that was started; it may not answer yet."""
+
+    pid: int
+    endpoint: str
+
+    def resident_bytes(self) -> int:
+        """Return what the process has in memory now, its page file's map included."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise OSError(f"process {self.pid} has no VmRSS")
+
+    def cpu_s(self) -> float:
+        """Return the processor time that the process has used, system time too."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def running(target: str, directory: Path) -> Iterator[Running]:
+    """Start `target` on an empty data directory; stop it when the block is left."""
+    client_port, peer_port = _free_ports(2)
+    client, peer = (f"http://127.0.0.1:{port}" for port in (client_port, peer_port))
+    command = [
+        *_PROGRAMS[target],
+        f"--data-dir={directory}",
+        f"--listen-client-urls={client}",
+        f"--advertise-client-urls={client}",
+        f"--listen-peer-urls={peer}",
+        f"--initial-advertise-peer-urls={peer}",
+        f"--initial-cluster=default={peer}",
+    ]
+    # Compiled modules are kept, as they are where it is installed.
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("ETCD_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
+    with open(f"{directory}.log", "wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+    try:
+        yield Running(process.pid, f"127.0.0.1:{client_port}")
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def first_put(endpoint: str) -> None:
+    """Put one key as soon as the server takes it."""
+    # Not left to gRPC, which waits 100 ms and more before it tries again.
+    host, _, port = endpoint.rpartition(":")
+    deadline_s = time.monotonic() + ANSWER_TIMEOUT_S
+    while True:
+        try:
+            socket.create_connection((host, int(port))).close()
+            break
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(0.001)
+    with grpc.insecure_channel(endpoint) as channel:
+        put = channel.unary_unary("/etcdserverpb.KV/Put")
+        request = rpc_pb2.PutRequest(key=b"first", value=b"put")
+        put(request.SerializeToString(), timeout=ANSWER_TIMEOUT_S)
+
+
+def run_clients(
+    server: Running, load: str, connections: int, clients: int, requests: int
+) -> dict[str, float]:
+    """Run `clients.py` and return what it measured: per_s, p50_ms, p99_ms."""
+    command = [
+        sys.executable,
+        str(Path(__file__).with_name("clients.py")),
+        server.endpoint,
+        load,
+        *map(str, (connections, clients, requests)),
+    ]
+    finished = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    figures: dict[str, float] = json.loads(finished.stdout)
+    return figures
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [listener.getsockname()[1] for listener in sockets]
+    finally:
+        for listener in sockets:
+            listener.close()
