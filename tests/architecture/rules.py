@@ -30,8 +30,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "backend": LEAVES,
     "engine": LEAVES | CORE,
     "memory": LEAVES,
-    "predict": LEAVES | {"memory.components"},
+    "predict": LEAVES | {"memory.components", "memory.counts"},
     "report": LEAVES | {"memory", "predict"},
+    "client": LEAVES | {"memory", "pb"},
+    "lab": LEAVES | {"client", "memory", "predict", "report", "server"},
     "server": LEAVES | COMPONENTS | {"memory", "pb"},
 }
 # Decoding an entry's data: the message dies inside the function.
@@ -40,16 +42,16 @@ ALSO_MAY_IMPORT = {"engine.requests": {"pb"}}
 # Rule 3, and who may use which library at all. A dotted name is one module.
 ONLY_IN: dict[str, set[str]] = {
     "asyncio": {"server"} | COMMANDS,
-    "grpc": {"server"} | COMMANDS,
+    "grpc": {"server", "client"} | COMMANDS,
     "uvloop": {"server"} | COMMANDS,
     "hpack": {"server"},
-    "prometheus_client": {"server"},
-    "google": {"pb", "server"},
+    "prometheus_client": {"server", "client"},
+    "google": {"pb", "server", "client"},
     "lmdb": {"backend"},
     "crc32c": {"wal", "backend", "mvcc.hash"},
     "sortedcontainers": COMPONENTS,
     "click": COMMANDS,
-    "rich": {"report"} | COMMANDS,
+    "rich": {"report", "lab"} | COMMANDS,
     "matplotlib": {"report.plot"},
     "pytest": {"pytest_plugin"},
 }

@@ -1,4 +1,4 @@
-"""The command line: `miniet serve` and its flags, which are etcd's."""
+"""`miniet serve` and its flags, which are etcd's."""
 
 import os
 import platform
@@ -17,12 +17,6 @@ from miniet.server.command_line import QUESTIONS, read_config, split_arguments
 from miniet.server.config import FIELD_OF_FLAG
 from miniet.server.errors import ConfigError, StartError, UsageError
 from miniet.server.flags import BOOL, Flag
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="miniet", message="%(prog)s %(version)s")
-def main() -> None:
-    """A real etcd v3 server in Python whose memory is visible."""
 
 
 class ServeCommand(click.Command):
@@ -115,4 +109,4 @@ def _version_text() -> str:
     )
 
 
-main.add_command(ServeCommand())
+command = ServeCommand()

@@ -1,0 +1,42 @@
+"""The command line: one module per command, imported when it is asked for.
+
+A server should start without the libraries that draw its memory.
+"""
+
+from importlib import import_module
+
+import click
+
+from miniet import __version__
+
+_COMMANDS = {
+    "serve": "Run an etcd v3 server.",
+}
+"""Modules of this package, each with a `command`, and what the overview says."""
+
+
+class _Commands(click.Group):
+    """A group whose commands are found by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"{__name__}.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """Write the overview without importing what it names."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="miniet", message="%(prog)s %(version)s")
+def main() -> None:
+    """A real etcd v3 server in Python whose memory is visible."""
