@@ -93,6 +93,12 @@ class Backend:
 
         self._commit_count = 0
         self._defragment_count = 0
+        self._last_commit_operation_count = 0
+        self._last_commit_bytes = 0
+        # Size right after the file was opened.
+        self._opened_size_bytes = 0
+        # What `batch_tx` had read when counting began.
+        self._read_bytes_before = 0
         # As of the last commit.
         self._size_bytes = 0
         self._size_in_use_bytes = 0
@@ -165,6 +171,8 @@ class Backend:
             self._measure()
         except lmdb.Error as error:
             raise self._translate(error) from error
+        self._opened_size_bytes = self._size_bytes
+        self.forget_reads()
 
     def _choose_map_size_bytes(self, file_bytes: int) -> int:
         # The quota must end the writes, not the map: the map is then full for deletes
@@ -245,6 +253,8 @@ class Backend:
             self._txn.commit()
             took_s = time.perf_counter() - started_s
             self._commit_count += 1
+            self._last_commit_operation_count = self._batch_tx.operation_count
+            self._last_commit_bytes = self._batch_tx.put_bytes
             self._begin()
             self._measure()
         except lmdb.Error as error:
@@ -295,13 +305,29 @@ class Backend:
         """Allocated size as of the last commit; what the quota is held against."""
         return self._size_bytes
 
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    def forget_reads(self) -> None:
+        """Count what is read from now on.
+
+        For after a restore: it reads what etcd's opening has made resident anyway.
+        """
+        self._read_bytes_before = self._batch_tx.read_bytes
+
     def statistics(self) -> BackendStatistics:
         """Return sizes and counts; O(1)."""
         return BackendStatistics(
             size_bytes=self._size_bytes,
             size_in_use_bytes=self._size_in_use_bytes,
+            opened_size_bytes=self._opened_size_bytes,
+            read_bytes_total=self._batch_tx.read_bytes - self._read_bytes_before,
             uncommitted_operation_count=self._batch_tx.operation_count,
             uncommitted_bytes=self._batch_tx.put_bytes,
+            last_commit_operation_count=self._last_commit_operation_count,
+            last_commit_bytes=self._last_commit_bytes,
             open_read_tx_count=len(self._open_read_txs),
             commit_count=self._commit_count,
             defragment_count=self._defragment_count,
@@ -394,6 +420,12 @@ class Backend:
             raise InvariantError(f"sizes out of order: {self.statistics()}")
         if self._batch_tx.put_bytes and not self._batch_tx.operation_count:
             raise InvariantError("uncommitted bytes without an operation")
+        if not 0 < self._opened_size_bytes <= self._size_bytes:
+            raise InvariantError(f"opened with {self._opened_size_bytes} bytes")
+        if bool(self._last_commit_operation_count) != bool(self._commit_count):
+            raise InvariantError("a commit without operations, or none with some")
+        if self._batch_tx.read_bytes < self._read_bytes_before:
+            raise InvariantError("fewer bytes read than before")
 
     # Refusals and failures
 

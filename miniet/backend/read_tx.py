@@ -22,10 +22,12 @@ class Reader:
     it later reads other data or ends the process. Copy what is kept.
     """
 
-    __slots__ = ("_cursor", "_databases", "_get", "_on_error")
+    __slots__ = ("_cursor", "_databases", "_get", "_on_error", "read_bytes")
 
     def __init__(self, on_error: ErrorHandler) -> None:
         self._on_error = on_error
+        self.read_bytes = 0
+        """Lengths of the values handed out."""
 
     def _bind(
         self,
@@ -48,11 +50,14 @@ class Reader:
     def get(self, bucket: bytes, key: bytes) -> memoryview | None:
         """Return the value of `key`, or None. A key too long to exist does not."""
         try:
-            return self._get(key, None, self._databases[bucket])
+            value = self._get(key, None, self._databases[bucket])
         except lmdb.BadValsizeError:
             return None
         except lmdb.Error as error:
             raise self._on_error(error) from error
+        if value is not None:
+            self.read_bytes += len(value)
+        return value
 
     def range(
         self, bucket: bytes, start: bytes, end: bytes | None = None, limit: int = 0
@@ -68,22 +73,44 @@ class Reader:
             (key, value), as views. No write may happen during the walk.
         """
         try:
-            cursor = self._cursor(self._databases[bucket])
-            if not (cursor.set_range(start) if start else cursor.first()):
+            cursor = self._cursor_at(bucket, start)
+            if cursor is None:
                 return
-            pairs: Iterator[tuple[memoryview, memoryview]] = cursor.iternext()
-            if limit:
-                pairs = islice(pairs, limit)
-            if end is None:
-                yield from pairs
-                return
-            for pair in pairs:
+            for pair in islice(cursor.iternext(), limit or None):
                 # Views have equality, but no order.
-                if bytes(pair[0]) >= end:
+                if end is not None and bytes(pair[0]) >= end:
                     return
+                self.read_bytes += len(pair[1])
                 yield pair
         except lmdb.Error as error:
             raise self._on_error(error) from error
+
+    def keys(
+        self, bucket: bytes, start: bytes, end: bytes | None = None, limit: int = 0
+    ) -> Iterator[memoryview]:
+        """Walk as `range` does, without touching the values.
+
+        A large value has pages of its own, which then stay on disk.
+        """
+        try:
+            cursor = self._cursor_at(bucket, start)
+            if cursor is None:
+                return
+            for key in islice(cursor.iternext(values=False), limit or None):
+                if end is not None and bytes(key) >= end:
+                    return
+                yield key
+        except lmdb.Error as error:
+            raise self._on_error(error) from error
+
+    def _cursor_at(
+        self, bucket: bytes, start: bytes
+    ) -> "lmdb.Cursor[memoryview] | None":
+        """Return a cursor at the first key of a walk, None if there is none."""
+        cursor = self._cursor(self._databases[bucket])
+        return (
+            cursor if (cursor.set_range(start) if start else cursor.first()) else None
+        )
 
 
 class Refusal(dict[bytes, NoReturn]):

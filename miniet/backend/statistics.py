@@ -15,12 +15,28 @@ class BackendStatistics:
     """Pages that hold something; the rest of `size_bytes` is free for reuse, or will
     be once no open read transaction needs it: etcd's DbSizeInUse."""
 
+    opened_size_bytes: int
+    """`size_bytes` when the file was opened or last defragmented. bbolt reads all of
+    it into memory then; pages written later are mapped when they are read."""
+
+    read_bytes_total: int
+    """Lengths of the values read since then through `batch_tx`, the restore of a
+    start left out. Read transactions, which serve hashes and snapshots, do not
+    count."""
+
     uncommitted_operation_count: int
     """Puts and deletes since the last commit."""
 
     uncommitted_bytes: int
     """Key and value bytes of the puts since the last commit. Until then the pages
     they lie on, 4 KiB at least for each, are on LMDB's heap."""
+
+    last_commit_operation_count: int
+    """Puts and deletes in the last commit that had any, 0 before the first. etcd's
+    buffers point to their values until others take the place."""
+
+    last_commit_bytes: int
+    """Key and value bytes of the puts among them."""
 
     open_read_tx_count: int
     """Read transactions not yet closed; each keeps the pages of its state from

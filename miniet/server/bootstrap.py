@@ -137,6 +137,7 @@ def build_member(
             error.path = os.fspath(root / "snap" / "db")
             error.remedy = error.remedy or _RESTORE
         raise
+    backend.forget_reads()
     if storage.last_index() == 0:
         member.engine.bootstrap()
     return member

@@ -43,6 +43,9 @@ class BackendMachine(RuleBasedStateMachine):
         self.written: Contents = {bucket: {} for bucket in BUCKETS}
         self.committed = copy_of(self.written)
         self.operation_count = 0
+        self.put_bytes = 0
+        self.last_commit = (0, 0)
+        self.read_bytes = 0
         self.read_tx: ReadTx | None = None
         self.pinned = copy_of(self.written)
 
@@ -54,13 +57,20 @@ class BackendMachine(RuleBasedStateMachine):
 
     def mark_committed(self) -> None:
         self.committed = copy_of(self.written)
-        self.operation_count = 0
+        if self.operation_count:
+            self.last_commit = (self.operation_count, self.put_bytes)
+        self.operation_count = self.put_bytes = 0
+
+    def mark_opened(self) -> None:
+        """What was uncommitted is gone, and counting of reads begins anew."""
+        self.operation_count = self.put_bytes = self.read_bytes = 0
 
     @rule(bucket=buckets, key=keys, value=values)
     def put(self, bucket: bytes, key: bytes, value: bytes) -> None:
         self.backend.batch_tx.put(bucket, key, value)
         self.written[bucket][key] = value
         self.operation_count += 1
+        self.put_bytes += len(key) + len(value)
 
     @rule(bucket=buckets, count=st.integers(1, 40), value=values)
     def append(self, bucket: bytes, count: int, value: bytes) -> None:
@@ -73,6 +83,7 @@ class BackendMachine(RuleBasedStateMachine):
             self.backend.batch_tx.append(bucket, key, value)
             pairs[key] = value
             self.operation_count += 1
+            self.put_bytes += len(key) + len(value)
 
     @rule(bucket=buckets, data=st.data())
     def delete(self, bucket: bytes, data: st.DataObject) -> None:
@@ -106,11 +117,17 @@ class BackendMachine(RuleBasedStateMachine):
             (bytes(key), bytes(value))
             for key, value in self.backend.batch_tx.range(bucket, start, end, limit)
         ]
-        assert found == (wanted[:limit] if limit else wanted)
+        wanted = wanted[:limit] if limit else wanted
+        assert found == wanted
+        self.read_bytes += sum(len(value) for _, value in wanted)
+        keys = map(bytes, self.backend.batch_tx.keys(bucket, start, end, limit))
+        assert list(keys) == [key for key, _ in wanted]
 
     @rule(bucket=buckets, key=keys)
     def get(self, bucket: bytes, key: bytes) -> None:
-        assert self.backend.batch_tx.get(bucket, key) == self.written[bucket].get(key)
+        value = self.written[bucket].get(key)
+        assert self.backend.batch_tx.get(bucket, key) == value
+        self.read_bytes += len(value or b"")
 
     @rule()
     def commit(self) -> None:
@@ -138,8 +155,9 @@ class BackendMachine(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.backend.close()
-        self.backend.open()
         self.mark_committed()
+        self.backend.open()
+        self.mark_opened()
 
     @precondition(lambda self: self.read_tx is None)
     @rule()
@@ -147,14 +165,16 @@ class BackendMachine(RuleBasedStateMachine):
         self.backend._release()
         self.backend.open()
         self.written = copy_of(self.committed)
-        self.mark_committed()
+        self.mark_opened()
 
     @precondition(lambda self: self.read_tx is None)
     @rule()
     def defragment(self) -> None:
         self.backend.defragment()
         self.mark_committed()
+        self.mark_opened()
         statistics = self.backend.statistics()
+        assert statistics.opened_size_bytes == statistics.size_bytes
         # The copy's own transactions free a few pages of its root.
         free_bytes = statistics.size_bytes - statistics.size_in_use_bytes
         assert free_bytes <= 16 * statistics.page_size_bytes
@@ -164,18 +184,33 @@ class BackendMachine(RuleBasedStateMachine):
     def reset(self) -> None:
         self.backend.reset()
         self.written = {bucket: {} for bucket in BUCKETS}
-        self.mark_committed()
+        self.committed = copy_of(self.written)
+        self.mark_opened()
+
+    @precondition(lambda self: self.read_tx is None)
+    @rule()
+    def forget_reads(self) -> None:
+        self.backend.forget_reads()
+        self.read_bytes = 0
 
     @invariant()
     def counts_and_pages_are_right(self) -> None:
         self.backend._check()
         statistics = self.backend.statistics()
         assert statistics.uncommitted_operation_count == self.operation_count
+        assert statistics.uncommitted_bytes == self.put_bytes
+        assert self.last_commit == (
+            statistics.last_commit_operation_count,
+            statistics.last_commit_bytes,
+        )
+        assert statistics.read_bytes_total == self.read_bytes
         assert statistics.open_read_tx_count == (self.read_tx is not None)
 
     @invariant()
     def batch_tx_shows_what_was_written(self) -> None:
         assert read(self.backend.batch_tx) == self.written
+        for pairs in self.written.values():
+            self.read_bytes += sum(map(len, pairs.values()))
 
 
 TestBackendMachine = BackendMachine.TestCase
