@@ -54,6 +54,11 @@ class CompactionJob:
         )
 
     @property
+    def is_inside_index(self) -> bool:
+        """Whether a part of the index is done, and not yet all of it."""
+        return bool(self._index_position)
+
+    @property
     def is_index_done(self) -> bool:
         """Whether the index part is over."""
         return self._index_position is None
@@ -79,7 +84,7 @@ class CompactionJob:
         doomed: list[bytes] = []
         visited, last = 0, b""
         end = revision_key(self.revision + 1, 0)
-        for view, _ in tx.range(KEY_BUCKET, self._start, end, limit):
+        for view in tx.keys(KEY_BUCKET, self._start, end, limit):
             visited += 1
             last = bytes(view)
             if last not in self._keep:

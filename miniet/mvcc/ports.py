@@ -30,6 +30,12 @@ class ReadTx(Protocol):
         """
         ...
 
+    def keys(
+        self, bucket: bytes, start: bytes, end: bytes | None = None, limit: int = 0
+    ) -> Iterator[memoryview]:
+        """Walk as `range` does, without touching the values."""
+        ...
+
 
 class BatchTx(ReadTx, Protocol):
     """The open write transaction: reads see what it wrote, committed or not."""

@@ -38,6 +38,10 @@ class StoreStatistics:
     index_key_count: keys in the index: those, and deleted ones not yet compacted.
     generation_count: generations of all keys, with the empty one of deleted keys.
     index_revision_count: revisions in the index, 16 bytes each.
+    index_cut_revision_count: revisions that the last compaction to have walked the
+        whole index took from keys that live on. Go re-slices their arrays, which stay
+        as they were until they must grow; here they are copied.
+    index_compacted_revision_count: revisions it left there, 0 before the first.
     key_bytes: sum of the lengths of the keys in the index.
     current_revision: main revision of the last change, 1 for none.
     compact_revision: oldest readable revision, -1 before the first compaction.
@@ -54,6 +58,8 @@ class StoreStatistics:
     index_key_count: int
     generation_count: int
     index_revision_count: int
+    index_cut_revision_count: int
+    index_compacted_revision_count: int
     key_bytes: int
     current_revision: int
     compact_revision: int
@@ -316,6 +322,8 @@ class Store:
             index_key_count=len(index),
             generation_count=index.generation_count,
             index_revision_count=index.revision_count,
+            index_cut_revision_count=index.cut_revision_count,
+            index_compacted_revision_count=index.compacted_revision_count,
             key_bytes=index.key_bytes,
             current_revision=self.current_revision,
             compact_revision=self.compact_revision,
@@ -338,6 +346,10 @@ class Store:
         assert finished == self.finished_compact_revision
         assert max(finished, scheduled) == self.compact_revision
         assert self.compact_revision <= self.current_revision
+        if not any(job.is_inside_index for job in self._compactions):
+            # Only a compaction takes revisions out of the index.
+            kept_count = self.index.compacted_revision_count
+            assert kept_count <= self.index.revision_count
         waiting = [job.revision for job in self._compactions]
         assert waiting == sorted(set(waiting))
         assert self.compact_revision == (waiting[-1] if waiting else finished)

@@ -25,10 +25,16 @@ class TreeIndex:
     generation_count: over all keys, with the empty one after a deletion.
     revision_count: revisions held in all generations.
     key_bytes: sum of the lengths of the keys held.
+    cut_revision_count: revisions that the last finished compaction took from keys
+        that live on; what it took together with the key is not in it.
+    compacted_revision_count: revisions that were left at its end, 0 before the first.
     """
 
     __slots__ = (
+        "_cut_so_far",
         "_entries",
+        "compacted_revision_count",
+        "cut_revision_count",
         "generation_count",
         "key_bytes",
         "live_count",
@@ -41,6 +47,10 @@ class TreeIndex:
         self.generation_count = 0
         self.revision_count = 0
         self.key_bytes = 0
+        self.cut_revision_count = 0
+        self.compacted_revision_count = 0
+        # As `cut_revision_count`, of the walk that is under way.
+        self._cut_so_far = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -171,12 +181,15 @@ class TreeIndex:
 
         Args:
             keep: what is spared is added.
+            start: empty = a compaction begins.
             limit: 0 = all keys.
         Returns:
             where to go on, None at the end.
         """
         keys = list(islice(self._entries.irange(start), limit + 1 if limit else None))
         resume = keys.pop() if limit and len(keys) > limit else None
+        if not start:
+            self._cut_so_far = 0
         for key in keys:
             entry = self._entries[key]
             generations, revisions = entry.compact(at, keep)
@@ -187,6 +200,11 @@ class TreeIndex:
                     del self._entries[key]
                     self.generation_count -= 1
                     self.key_bytes -= len(key)
+                else:
+                    self._cut_so_far += revisions
+        if resume is None:
+            self.cut_revision_count = self._cut_so_far
+            self.compacted_revision_count = self.revision_count
         return resume
 
     def entries(self) -> Iterator[KeyIndex]:

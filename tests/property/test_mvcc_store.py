@@ -130,12 +130,24 @@ class StoreMachine(RuleBasedStateMachine):
             self.store.compact(revision)
             self.model.compacted = revision
 
+    def revision_counts(self) -> dict[bytes, int]:
+        return {e.key: e.revision_count for e in self.store.index.entries()}
+
     @precondition(lambda self: self.store.compaction_pending)
     @rule(batch_limit=st.integers(1, 4), steps=st.integers(1, 5))
     def step_compaction(self, batch_limit: int, steps: int) -> None:
         before = self.store.hash_by_revision(0)
         for _ in range(steps):
+            counts_before = self.revision_counts()
             self.store.step_compaction(batch_limit)
+            counts = self.revision_counts()
+            if counts != counts_before:
+                statistics = self.store.statistics()
+                assert statistics.index_cut_revision_count == sum(
+                    counts_before[key] - count for key, count in counts.items()
+                )
+                left = sum(counts.values())
+                assert statistics.index_compacted_revision_count == left
         if self.model.states[-1]:  # see the exception in `miniet.mvcc.hash`
             assert self.store.hash_by_revision(0) == before
 

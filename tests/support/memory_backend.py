@@ -46,6 +46,11 @@ class _Read:
         finally:
             self._walks -= 1
 
+    def keys(
+        self, bucket: bytes, start: bytes, end: bytes | None = None, limit: int = 0
+    ) -> Iterator[memoryview]:
+        return (key for key, _ in self.range(bucket, start, end, limit))
+
 
 class MemoryReadTx(_Read):
     """A pinned state."""

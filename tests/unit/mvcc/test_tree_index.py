@@ -119,6 +119,40 @@ def test_counts_follow_each_change() -> None:
     assert counts() == (0, 0, 0, 0, 0)
 
 
+def cut(index: TreeIndex) -> tuple[int, int]:
+    index._check()
+    return index.cut_revision_count, index.compacted_revision_count
+
+
+def test_compaction_counts_what_it_took_from_keys_that_live_on() -> None:
+    index = TreeIndex()
+    for main in range(2, 12):
+        index.put(b"overwritten", main, 0)
+    index.put(b"deleted", 12, 0)
+    index.tombstone(b"deleted", 13, 0)
+    index.put(b"reborn", 14, 0)
+    index.tombstone(b"reborn", 15, 0)
+    index.put(b"reborn", 16, 0)
+    assert cut(index) == (0, 0)
+    index.compact(16, set())
+    # 9 overwritten puts, and the first life of the reborn key; not the deleted key.
+    assert cut(index) == (9 + 2, 2)
+
+
+def test_counts_of_a_compaction_appear_together_at_its_end(index: TreeIndex) -> None:
+    for main in range(8, 11):
+        index.put(b"a", main, 0)
+        index.put(b"\xff\xff", main, 1)
+    index.compact(8, set())
+    before = cut(index)
+    assert before == (2, len(KEYS) - 1 + 4)
+    position = index.compact(10, set(), b"", 2)
+    while position is not None:
+        assert cut(index) == before
+        position = index.compact(10, set(), position, 2)
+    assert cut(index) == (4, len(KEYS) - 1)
+
+
 def test_deleted_key_stays_until_compaction_passes_its_deletion(
     index: TreeIndex,
 ) -> None:
