@@ -83,6 +83,9 @@ class Lessor:
         self._checkpoint_heap: list[tuple[float, int]] = []
         self._keyed_lease_count = 0
         self._attached_key_bytes = 0
+        # Invariant: the largest sizes that the two maps have had.
+        self._lease_count_max = 0
+        self._attached_key_count_max = 0
 
     def restore(self) -> None:
         """Forget everything, then take over what the store holds.
@@ -94,6 +97,7 @@ class Lessor:
         for lease_id, ttl_s, remaining_ttl_s in self._store.load():
             lease = Lease(lease_id, max(ttl_s, self._min_ttl_s), remaining_ttl_s)
             self._leases[lease.id] = lease
+        self._lease_count_max = len(self._leases)
 
     def reset(self) -> None:
         """Forget all leases and keys and stop being primary; the store stays."""
@@ -125,6 +129,7 @@ class Lessor:
         lease = Lease(lease_id, max(ttl_s, self._min_ttl_s))
         self._store.save(lease.id, lease.ttl_s, 0)
         self._leases[lease.id] = lease
+        self._lease_count_max = max(self._lease_count_max, len(self._leases))
         self._granted_total += 1
         if self._is_primary:
             now_s = self._now_s()
@@ -189,6 +194,8 @@ class Lessor:
         lease.add_key(kept)
         self._holder_of_key[kept] = lease
         self._attached_key_bytes += len(kept)
+        if len(self._holder_of_key) > self._attached_key_count_max:
+            self._attached_key_count_max = len(self._holder_of_key)
 
     def detach(self, lease_id: int, key: bytes) -> None:
         """Unbind `key`; nothing happens if that lease does not hold it."""
@@ -359,8 +366,10 @@ class Lessor:
         return LeaseStatistics(
             is_primary=self._is_primary,
             lease_count=len(self._leases),
+            lease_count_max=self._lease_count_max,
             keyed_lease_count=self._keyed_lease_count,
             attached_key_count=len(self._holder_of_key),
+            attached_key_count_max=self._attached_key_count_max,
             attached_key_bytes=self._attached_key_bytes,
             heap_element_count=len(self._notifier),
             checkpoint_element_count=len(self._checkpoint_heap),
@@ -389,6 +398,10 @@ class Lessor:
             raise InvariantError(f"{self._keyed_lease_count} leases with keys")
         if self._attached_key_bytes != sum(map(len, held)):
             raise InvariantError(f"{self._attached_key_bytes} bytes of keys")
+        if self._lease_count_max < len(self._leases):
+            raise InvariantError(f"{self._lease_count_max} leases at the most")
+        if self._attached_key_count_max < len(held):
+            raise InvariantError(f"{self._attached_key_count_max} keys at the most")
         if not self._is_primary and (self._notifier or self._checkpoint_heap):
             raise InvariantError("a heap is in use, but this is not the primary")
 

@@ -11,10 +11,14 @@ class LeaseStatistics:
     """True while this member keeps the time of all leases."""
     lease_count: int
     """Leases granted and not revoked, expired ones among them."""
+    lease_count_max: int
+    """The most leases at once since the start or the last reset."""
     keyed_lease_count: int
     """Leases with at least one key attached."""
     attached_key_count: int
     """Keys attached to a lease."""
+    attached_key_count_max: int
+    """The most attached keys at once since then. Go's maps keep that size."""
     attached_key_bytes: int
     """Sum of the lengths of those keys; each is kept once."""
     heap_element_count: int

@@ -34,6 +34,7 @@ class LessorMachine(RuleBasedStateMachine):
         self.lessor = self.bench.lessor
         self.model: dict[int, NaiveLease] = {}
         self.primary = False
+        self.lease_count_max = self.key_count_max = 0
 
     @property
     def now_s(self) -> float:
@@ -109,6 +110,7 @@ class LessorMachine(RuleBasedStateMachine):
     def restart(self) -> None:
         self.lessor.restore()
         self.primary = False
+        self.lease_count_max = self.key_count_max = 0
         for lease_id, lease in self.model.items():
             lease.expiry_s = lease.offer_s = None
             for key in lease.keys:
@@ -163,6 +165,10 @@ class LessorMachine(RuleBasedStateMachine):
         assert statistics.is_primary == self.primary
         assert statistics.attached_key_bytes == sum(map(len, holder))
         assert statistics.attached_key_count == len(holder)
+        self.lease_count_max = max(self.lease_count_max, len(self.model))
+        self.key_count_max = max(self.key_count_max, len(holder))
+        assert statistics.lease_count_max == self.lease_count_max
+        assert statistics.attached_key_count_max == self.key_count_max
 
     def expect(self, error: type[Exception], call: object) -> None:
         """Make a call that must be refused with exactly such an error."""
