@@ -29,7 +29,7 @@ from miniet.pb import etcdserver_pb2
 from miniet.raft import MemoryStorage, Snapshot
 from miniet.server.config import Config
 from miniet.server.log_store import DiskLog, LogStore, MemoryLog
-from miniet.server.recorders import Durations
+from miniet.server.recorders import Durations, Traffic
 from miniet.server.statistics import ServerStatistics
 from miniet.wal import (
     SnapshotFiles,
@@ -57,6 +57,8 @@ class BuiltMember:
     log: LogStore
     temporary_directory: TemporaryDirectory[str] | None
     """Where a memory-only member has its files; goes with the process at the latest."""
+    traffic: Traffic
+    """The calls of its clients; they are counted by whoever serves them."""
 
     def statistics(self) -> ServerStatistics:
         """Return the present counts of every component."""
@@ -68,6 +70,7 @@ class BuiltMember:
             lease=engine.lease,
             watch=engine.watch,
             wal=self.log.statistics(),
+            requests=self.traffic.statistics(),
         )
 
     def close(self, *, commit: bool = True) -> None:
@@ -90,12 +93,14 @@ def build_member(
     clock: Clock,
     rng: random.Random,
     durations: Durations,
+    traffic: Traffic | None = None,
 ) -> BuiltMember:
     """Open or create the data of a member and bring its state back.
 
     Args:
         data_dir: None: keep everything in memory, or as near to it as can be.
         client_urls: what clients are told to connect to.
+        traffic: where its calls are counted; None: it will have none.
     Raises:
         DataError: the data is damaged, or of another member; it says what to do.
         OSError: a file or directory cannot be used.
@@ -127,6 +132,7 @@ def build_member(
         backend,
         log,
         temporary,
+        traffic or Traffic(),
     )
     try:
         member.engine.restore()

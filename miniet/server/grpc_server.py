@@ -16,7 +16,7 @@ from miniet.engine.errors import StoppedError
 from miniet.errors import RequestError
 from miniet.server.descriptors import connections_max
 from miniet.server.methods import Kind, Method, StreamHandler, UnaryHandler
-from miniet.server.recorders import CallCounters, Traffic
+from miniet.server.recorders import LARGE_RESPONSE_BYTES, CallCounters, Traffic
 from miniet.server.rpc_errors import CallError, Code, status_of
 
 _INT32_MAX = 2**31 - 1
@@ -196,6 +196,8 @@ class _Calls:
         try:
             response = await cast(UnaryHandler, self._handler)(self.received(request))
             self.sent(response)
+            if len(response) >= LARGE_RESPONSE_BYTES:
+                self._hold(len(response), context)
             code = Code.OK
             return response
         except RequestError as error:
@@ -205,7 +207,7 @@ class _Calls:
             code = Code.CANCELED
             raise
         finally:
-            self._counters.end(code, monotonic() - begun_s)
+            self._end(code, begun_s)
 
     async def bidi(self, requests: AsyncIterator[bytes], context: _Context) -> None:
         begun_s = self._begin(context)
@@ -231,7 +233,7 @@ class _Calls:
             await _abort(context, StoppedError())
         finally:
             self._streams.discard(task)
-            self._counters.end(code, monotonic() - begun_s)
+            self._end(code, begun_s)
 
     async def server_stream(self, request: bytes, context: _Context) -> None:
         await self.bidi(_once(request), context)
@@ -244,11 +246,28 @@ class _Calls:
 
     def sent(self, response: bytes) -> None:
         """Count one message to the client."""
-        self._counters.sent += 1
-        self._traffic.sent_bytes_total += len(response)
+        counters, size = self._counters, len(response)
+        counters.sent += 1
+        if size > counters.sent_bytes_max:
+            counters.sent_bytes_max = size
+        self._traffic.sent_bytes_total += size
+
+    def _hold(self, response_bytes: int, context: _Context) -> None:
+        """Follow a large response, which grpcio keeps until the client took it."""
+        self._traffic.hold(response_bytes)
+
+        def let_go(_: object) -> None:
+            self._traffic.let_go(response_bytes)
+
+        context.add_done_callback(cast(Any, let_go))
+
+    def _end(self, code: Code, begun_s: float) -> None:
+        self._counters.end(code, monotonic() - begun_s)
+        self._traffic.calls_in_flight -= 1
 
     def _begin(self, context: _Context) -> float:
         self._counters.started += 1
+        self._traffic.calls_in_flight += 1
         version = "unknown"
         for key, value in context.invocation_metadata() or ():
             if key == "client-api-version":

@@ -13,6 +13,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from miniet.server.rpc_errors import Code
+from miniet.server.statistics import RequestStatistics
+
+LARGE_RESPONSE_BYTES = 64 * 1024
+"""From this size on a response is followed until its call ends."""
+
+RANGE_METHOD = "/etcdserverpb.KV/Range"
 
 
 class Histogram:
@@ -157,6 +163,7 @@ class CallCounters:
         "method",
         "received",
         "sent",
+        "sent_bytes_max",
         "service",
         "started",
     )
@@ -168,12 +175,18 @@ class CallCounters:
         self.started = 0
         self.received = 0  # messages from the client
         self.sent = 0  # messages to the client
+        self.sent_bytes_max = 0  # the largest of them
         self.handled = [0] * len(Code)  # calls that ended, by code
         self.handling_s = Histogram(
             "grpc_server_handling_seconds",
             "Time from the start of a call to its end.",
             CALL_BOUNDS_S,
         )
+
+    @property
+    def path(self) -> str:
+        """The method as gRPC addresses it."""
+        return f"/{self.service}/{self.method}"
 
     def end(self, code: Code, duration_s: float) -> None:
         """Count the end of one call."""
@@ -202,3 +215,35 @@ class Traffic:
 
     requests: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Calls by (`unary` or `stream`, the client's API version or `unknown`)."""
+
+    calls_in_flight: int = 0
+    """Calls begun and not answered, and those whose large response is on its way."""
+
+    response_in_flight_bytes: int = 0
+    """Sizes of the large responses whose calls have not ended."""
+
+    response_in_flight_bytes_max: int = 0
+    """The most that ever was."""
+
+    def hold(self, response_bytes: int) -> None:
+        """Count a large response, and its call, from now on until `let_go`."""
+        self.calls_in_flight += 1
+        held_bytes = self.response_in_flight_bytes + response_bytes
+        self.response_in_flight_bytes = held_bytes
+        if held_bytes > self.response_in_flight_bytes_max:
+            self.response_in_flight_bytes_max = held_bytes
+
+    def let_go(self, response_bytes: int) -> None:
+        """The client has taken a large response, or left."""
+        self.calls_in_flight -= 1
+        self.response_in_flight_bytes -= response_bytes
+
+    def statistics(self) -> RequestStatistics:
+        """Return what is in flight, and the most that was."""
+        ranges = (m for m in self.methods if m.path == RANGE_METHOD)
+        return RequestStatistics(
+            calls_in_flight=self.calls_in_flight,
+            response_in_flight_bytes=self.response_in_flight_bytes,
+            response_in_flight_bytes_max=self.response_in_flight_bytes_max,
+            range_response_bytes_max=max((m.sent_bytes_max for m in ranges), default=0),
+        )

@@ -221,6 +221,7 @@ class AsyncServer:
             SystemClock(),
             random.Random(),
             self._durations,
+            self._traffic,
         )
         self._driver = Driver(
             self._member.engine,
