@@ -167,11 +167,11 @@ def main(puts: int) -> None:
         f"One key, {puts} puts of 1 MiB through gRPC, a compaction, a "
         "defragmentation. Server and client share a process; the data lies on disk."
     )
-    flags = f"--snapshot-count={DEFAULTS.snapshot_count}"
+    flags = f"--snapshot-count={DEFAULTS.raft_snapshot_count}"
     click.echo(f"\nRun 1: {flags}, the default\n")
     first = run_apart(DEFAULTS, puts)
     flags = (
-        f"--snapshot-count={SMALL.snapshot_count} "
+        f"--snapshot-count={SMALL.raft_snapshot_count} "
         f"--experimental-snapshot-catchup-entries={SMALL.snapshot_catchup_entries}"
     )
     click.echo(f"\nRun 2: {flags}\n")
@@ -190,14 +190,14 @@ def verdict(puts: int, first: ServerStatistics, second: ServerStatistics) -> Non
         f"{log.entry_payload_bytes / MIB:.1f} MiB: every put since the start, as it "
         "was proposed. Compaction and defragmentation do not reach it. Entries go "
         "when raft takes a snapshot, and that is due only after "
-        f"{DEFAULTS.snapshot_count:,} of them (--snapshot-count); even then the last "
-        f"{DEFAULTS.snapshot_catchup_entries:,} stay for slow followers "
+        f"{DEFAULTS.raft_snapshot_count:,} of them (--snapshot-count); even then the "
+        f"last {DEFAULTS.snapshot_catchup_entries:,} stay for slow followers "
         "(--experimental-snapshot-catchup-entries)."
     )
     click.echo()
     say(
-        f"Run 2 took a snapshot after every {SMALL.snapshot_count} entries and kept "
-        f"{SMALL.snapshot_catchup_entries} behind it. Its log ends with "
+        f"Run 2 took a snapshot after every {SMALL.raft_snapshot_count} entries and "
+        f"kept {SMALL.snapshot_catchup_entries} behind it. Its log ends with "
         f"{freed.entry_count} entries, {freed.entry_payload_bytes / MIB:.1f} MiB. So "
         "a small --snapshot-count is what frees the memory of large values; its price "
         "is more snapshots, and whole ones for followers that fall behind."

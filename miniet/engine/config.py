@@ -24,6 +24,8 @@ class EngineConfig:
     cluster_id: int
     member: Member
     snapshot_count: int = 100_000
+    memory_snapshot_count: int = 0
+    """Entries between two snapshots that stay in memory; 0: there are none."""
     catchup_entries: int = 5_000
     max_request_bytes: int = 1_572_864
     quota_bytes: int = 0

@@ -27,6 +27,7 @@ from miniet.engine.consistent_index import ConsistentIndex
 from miniet.engine.errors import NoSpaceError, TooManyRequestsError
 from miniet.engine.lease_expiry import LeaseExpiry
 from miniet.engine.lease_store import BackendLeaseStore
+from miniet.engine.log_snapshots import LogSnapshots
 from miniet.engine.membership import Membership
 from miniet.engine.ports import EngineBackend
 from miniet.engine.proposals import Proposals
@@ -145,7 +146,7 @@ class Engine:
         # Everything up to this index is in the backend since before the start.
         self._replayed_index = 0
         self._applied_index = 0
-        self._snapshot_index = 0
+        self._snapshots = LogSnapshots(config, raft_storage, self.membership)
         # As of the last Ready, so that asking costs nothing.
         self._hard_state, self._conf_state = raft_storage.initial_state()
         self._leader_id = 0
@@ -170,10 +171,9 @@ class Engine:
         """
         self._consistent_index.restore()
         self._replayed_index = self._consistent_index.value
-        self._snapshot_index = self._raft_storage.first_index() - 1
-        self._applied_index = self._snapshot_index
+        self._applied_index = self._snapshots.disk_index
         self._consistent_index.check_log(
-            self._snapshot_index, self._raft_storage.last_index()
+            self._applied_index, self._raft_storage.last_index()
         )
         self.membership.restore()
         self.alarms.restore()
@@ -310,6 +310,9 @@ class Engine:
         """Take note that the log store holds what this `ready` asked for."""
         self._raft_storage.append(ready.entries)
         self._raft.advance()
+        if self._snapshots.is_due_in_memory(self._applied_index):
+            snapshot = self._snapshots.take(self._applied_index, self._conf_state)
+            self._snapshots.compact(snapshot)
 
     def _lead(self, state: SoftState) -> None:
         if state.lead and not self._leader_id:
@@ -424,8 +427,11 @@ class Engine:
 
     @property
     def is_snapshot_due(self) -> bool:
-        """Whether more than `snapshot_count` entries were applied since the last."""
-        return self._applied_index - self._snapshot_index > self.config.snapshot_count
+        """Whether more than `snapshot_count` entries were applied since the last.
+
+        Those that stay in memory are not the driver's: `persisted` takes them.
+        """
+        return self._snapshots.is_due(self._applied_index)
 
     def make_snapshot(self) -> Snapshot:
         """Take a raft snapshot of what is applied, to be saved by the driver.
@@ -435,19 +441,13 @@ class Engine:
         """
         self._consistent_index.save()
         self.backend.commit()
-        snapshot = self._raft_storage.create_snapshot(
-            self._applied_index,
-            self._conf_state,
-            self.membership.snapshot_data(self._applied_index),
-        )
-        self._snapshot_index = snapshot.index
+        snapshot = self._snapshots.take(self._applied_index, self._conf_state)
+        self._snapshots.disk_index = snapshot.index
         return snapshot
 
     def snapshot_saved(self, snapshot: Snapshot) -> None:
         """Let go of the entries that the saved snapshot makes dispensable."""
-        keep_from = max(snapshot.index - self.config.catchup_entries, 1)
-        if keep_from >= self._raft_storage.first_index():
-            self._raft_storage.compact(keep_from)
+        self._snapshots.compact(snapshot)
 
     # ---- memory-only servers
 
@@ -471,7 +471,7 @@ class Engine:
         self.membership.set_version(self.membership.cluster_version)
         if is_primary:
             self.lessor.promote(0)
-        if self._applied_index > self._snapshot_index:
+        if self._applied_index > self._snapshots.disk_index:
             self.make_snapshot()
             if self._applied_index >= self._raft_storage.first_index():
                 self._raft_storage.compact(self._applied_index)
@@ -486,7 +486,7 @@ class Engine:
             lease=self.lessor.statistics(),
             watch=self.watch.statistics(),
             applied_index=self._applied_index,
-            snapshot_index=self._snapshot_index,
+            snapshot_index=self._snapshots.disk_index,
             proposals_pending=self._proposals.pending_count,
             proposals_failed_total=self._proposals.failed_total,
             leader_changes_total=self._leader_changes_total,

@@ -19,7 +19,7 @@ class EngineStatistics:
     applied_index: int
     """Index of the last applied entry."""
     snapshot_index: int
-    """Index of the last raft snapshot, 0 for none."""
+    """Index of the last raft snapshot for the disk, 0 for none."""
     proposals_pending: int
     """Requests that wait for their result."""
     proposals_failed_total: int

@@ -6,6 +6,7 @@ from miniet.server import identity
 from miniet.server.durations import NS_PER_S, parse_retention
 from miniet.server.errors import ConfigError
 from miniet.server.flags import Flag
+from miniet.server.profiles import PROFILES
 from miniet.server.settings import Settings
 from miniet.server.urls import check_binding, parse_initial_cluster
 
@@ -20,7 +21,9 @@ REQUEST_OVERHEAD_BYTES_MAX = 512 * 1024
 class Config(Settings):
     """What a server is told when it starts; every value is checked when it is made.
 
-    The fields are in `Settings`; the properties say what follows from them.
+    The fields are in `Settings`; the properties say what follows from them. A
+    `profile` changes how the raft log lives in memory and nothing else: what clients
+    see, the version included, is etcd 3.4's under all of them.
 
     Raises:
         ConfigError: a value, or two together, cannot be.
@@ -130,6 +133,16 @@ class Config(Settings):
         return self.wal_dir or f"{self.data_path}/member/wal"
 
     @property
+    def raft_snapshot_count(self) -> int:
+        """Entries applied between two snapshots: those set, else the profile's."""
+        return self.snapshot_count or PROFILES[self.profile].snapshot_count
+
+    @property
+    def memory_snapshot_count(self) -> int:
+        """Entries between two snapshots that only stay in memory; 0: there are none."""
+        return PROFILES[self.profile].memory_snapshot_count
+
+    @property
     def client_urls(self) -> tuple[str, ...]:
         """URLs told to clients: those set, else those listened on."""
         if self.advertise_client_urls is None:
@@ -202,7 +215,6 @@ class Config(Settings):
 
 _ZERO_IS_DEFAULT = frozenset(
     (
-        "snapshot_count",
         "snapshot_catchup_entries",
         "quota_backend_bytes",
         "backend_batch_interval_s",

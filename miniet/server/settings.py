@@ -17,6 +17,7 @@ from miniet.server.flags import (
     choice,
     setting,
 )
+from miniet.server.profiles import PROFILES
 
 _member = partial(setting, "Member")
 _cluster = partial(setting, "Clustering")
@@ -45,11 +46,12 @@ class Settings:
     wal_dir: str = _member(
         "wal-dir", TEXT, "", "Directory of the write-ahead log, if not in data-dir."
     )
-    snapshot_count: int = _member(
+    snapshot_count: int | None = _member(
         "snapshot-count",
         UINT,
-        "100000",
+        "100000, or 10000 with profile 3.6",
         "Entries applied between two raft snapshots; each frees the log before it.",
+        derived=True,
     )
     snapshot_catchup_entries: int = _member(
         "experimental-snapshot-catchup-entries snapshot-catchup-entries",
@@ -244,4 +246,10 @@ class Settings:
         BOOL,
         "false",
         "Keep nothing on disk: all of it is gone when the server stops.",
+    )
+    profile: str = _own(
+        "profile",
+        choice(*PROFILES),
+        "3.4",
+        "Release to keep the raft log in memory like; API and version stay 3.4's.",
     )

@@ -246,6 +246,16 @@ def test_statistics_count_what_each_component_holds(tmp_path: Path) -> None:
     assert after.wal.last_index == storage.last_index
 
 
+@pytest.mark.parametrize(("profile", "is_cut"), [("3.5", False), ("3.6", True)])
+def test_profile_decides_when_the_log_is_cut(profile: str, is_cut: bool) -> None:
+    settings = config(profile=profile, snapshot_catchup_entries=5)
+    with miniet.Server(config=settings) as etcd, connect(etcd.endpoint) as client:
+        for _ in range(150):
+            client.put(b"k")
+        assert client.status().version == "3.4.23"
+        assert (etcd.statistics().raft.storage.entry_count < 60) == is_cut
+
+
 def test_memory_only_server_says_so_and_keeps_no_log() -> None:
     with miniet.Server() as etcd, connect(etcd.endpoint) as client:
         client.put(b"k")

@@ -45,6 +45,14 @@ def test_the_raft_log_is_emptied_and_goes_on(rig: EngineRig) -> None:
     assert rig.engine.applied_index == applied_index + 1
 
 
+def test_log_is_emptied_right_after_a_snapshot_in_memory() -> None:
+    rig = EngineRig(memory_snapshot_count=20).started()
+    while rig.engine.statistics().raft.storage.snapshot_index == 0:
+        rig.put(b"k")
+    rig.engine.reset()
+    assert rig.engine.statistics().raft.storage.entry_count == 0
+
+
 def test_leases_live_and_expire_as_before(rig: EngineRig) -> None:
     rig.engine.reset()
     rig.grant(7, 2)

@@ -108,3 +108,77 @@ def test_a_backend_older_than_the_snapshot_is_refused() -> None:
     put_until(rig, 21)
     with pytest.raises(DataError, match="before the raft snapshot at 21"):
         EngineRig(rig.log.crashed(), older)
+
+
+# ---- snapshots that stay in memory, as from etcd 3.6 on
+
+
+LIKE_3_6 = {"snapshot_count": 10_000, "memory_snapshot_count": 100}
+
+
+def put_batches(rig: EngineRig, batches: int, size: int) -> int:
+    """Put as clients that share a sync do; return the most entries there were."""
+    body = rpc_pb2.PutRequest(key=b"k", value=b"v")
+    longest = 0
+    for _ in range(batches):
+        for _ in range(size):
+            rig.ask(RequestKind.PUT, body)
+        while rig.turn():
+            pass
+        longest = max(longest, rig.engine.statistics().raft.storage.entry_count)
+    rig.check()
+    return longest
+
+
+def test_log_in_memory_is_cut_every_100_entries_without_the_disk() -> None:
+    rig = EngineRig(**LIKE_3_6, catchup_entries=5).started()
+    put_until(rig, 100)
+    assert rig.engine.statistics().raft.storage.first_index == 1
+    rig.put(b"k")
+    statistics = rig.engine.statistics()
+    storage = statistics.raft.storage
+    assert (storage.snapshot_index, storage.first_index) == (101, 97)
+    assert (statistics.snapshot_index, rig.log.snapshot.index) == (0, 0)
+    put_until(rig, 202)
+    assert rig.engine.statistics().raft.storage.first_index == 198
+
+
+def test_log_of_3_6_keeps_the_catch_up_entries_and_no_more_than_100() -> None:
+    rig = EngineRig(**LIKE_3_6).started()
+    longest = put_batches(rig, 1_200, 10)
+    assert 5_000 <= rig.engine.statistics().raft.storage.entry_count <= longest <= 5_101
+    assert 10_001 <= rig.log.snapshot.index <= 10_010
+
+
+def test_a_log_of_3_4_keeps_everything_until_the_disk_has_a_snapshot() -> None:
+    rig = EngineRig().started()
+    put_batches(rig, 20, 100)
+    storage = rig.engine.statistics().raft.storage
+    assert (storage.first_index, storage.snapshot_index) == (1, 0)
+
+
+def test_snapshot_in_memory_is_not_there_after_a_restart() -> None:
+    rig = EngineRig(**LIKE_3_6, catchup_entries=5).started()
+    put_until(rig, 250)
+    again = rig.restarted()
+    assert again.engine.statistics().raft.storage.first_index == 1
+    assert again.started().state() == rig.state()
+    # The replay is applied, so the log is cut as before.
+    assert again.engine.statistics().raft.storage.first_index > 200
+
+
+def test_snapshot_for_the_disk_takes_the_place_of_one_in_memory() -> None:
+    rig = EngineRig(snapshot_count=150, memory_snapshot_count=100).started()
+    put_until(rig, 320)
+    statistics = rig.engine.statistics()
+    assert statistics.snapshot_index == rig.log.snapshot.index == 302
+    assert statistics.raft.storage.snapshot_index == 302
+    assert rig.restarted().started().state() == rig.state()
+
+
+def test_disk_gets_the_snapshot_that_memory_has_of_the_same_entry() -> None:
+    rig = EngineRig(snapshot_count=1_000, memory_snapshot_count=20).started()
+    put_until(rig, 21)
+    in_memory = rig.engine._raft_storage.snapshot()
+    assert in_memory.index == 21
+    assert rig.engine.make_snapshot() is in_memory

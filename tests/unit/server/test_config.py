@@ -123,7 +123,6 @@ def test_shortest_lease_is_one_and_a_half_elections_rounded_up(
 @pytest.mark.parametrize(
     "field_name",
     [
-        "snapshot_count",
         "snapshot_catchup_entries",
         "quota_backend_bytes",
         "backend_batch_interval_s",
@@ -134,6 +133,25 @@ def test_shortest_lease_is_one_and_a_half_elections_rounded_up(
 def test_zero_means_the_default(field_name: str) -> None:
     values: dict[str, Any] = {field_name: 0}
     assert getattr(Config(**values), field_name) == getattr(Config(), field_name) > 0
+
+
+@pytest.mark.parametrize(
+    ("profile", "snapshot_count", "memory_snapshot_count"),
+    [("3.4", 100_000, 0), ("3.5", 100_000, 0), ("3.6", 10_000, 100)],
+)
+def test_profile_says_when_the_log_is_cut(
+    profile: str, snapshot_count: int, memory_snapshot_count: int
+) -> None:
+    config = replace(Config(), profile=profile)
+    assert config.raft_snapshot_count == snapshot_count
+    assert config.memory_snapshot_count == memory_snapshot_count
+    assert replace(config, snapshot_count=0).raft_snapshot_count == snapshot_count
+    assert replace(config, snapshot_count=7).raft_snapshot_count == 7
+
+
+def test_unknown_profile_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"profile: expected 3.4 or 3.5 or 3.6"):
+        Config(profile="3.3")
 
 
 @pytest.mark.parametrize(("set_bytes", "quota_bytes"), [(-1, None), (5, 5), (0, 2**31)])
