@@ -34,9 +34,7 @@ class LogSnapshots:
     def is_due_in_memory(self, applied_index: int) -> bool:
         """Whether it is time for one that stays in memory."""
         count = self._config.memory_snapshot_count
-        if not count or self.is_due(applied_index):  # that one serves for both
-            return False
-        return applied_index - self._storage.snapshot().index > count
+        return 0 < count < applied_index - self._storage.snapshot().index
 
     def take(self, applied_index: int, conf_state: ConfState) -> Snapshot:
         """Make the snapshot for `applied_index`, if it is not there already."""
