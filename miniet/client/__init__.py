@@ -15,6 +15,7 @@ some are estimated and say how in `Capture.estimated`; the rest is 0 and named i
 Keeps in memory: a connection per client, and what a call is about to return.
 """
 
+from miniet.client.capture import read_capture, set_tracing
 from miniet.client.errors import ClientError
 from miniet.client.etcd import EtcdClient
 from miniet.client.watch import WatchStream
@@ -23,4 +24,6 @@ __all__ = [
     "ClientError",
     "EtcdClient",
     "WatchStream",
+    "read_capture",
+    "set_tracing",
 ]

@@ -1,6 +1,5 @@
 """A server's `/metrics` page, by name."""
 
-from collections.abc import Mapping
 from http.client import HTTPException
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, build_opener
@@ -45,13 +44,11 @@ class Metrics:
             ClientError: it is not in that format.
         """
         self._values: dict[str, float] = {}
-        self._labels: dict[str, Mapping[str, str]] = {}
         try:
             for family in text_string_to_metric_families(text):
                 for sample in family.samples:
                     name = sample.name
                     self._values[name] = self._values.get(name, 0.0) + sample.value
-                    self._labels[name] = sample.labels
         except ValueError as error:
             raise ClientError(f"/metrics cannot be understood: {error}") from None
 
@@ -59,7 +56,3 @@ class Metrics:
         """Return a value as a whole number, None where there is no such metric."""
         value = self._values.get(name)
         return None if value is None else int(value)
-
-    def label(self, name: str, label: str) -> str:
-        """Return a label of a metric's last sample, empty where there is none."""
-        return self._labels.get(name, {}).get(label, "")

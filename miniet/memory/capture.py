@@ -35,6 +35,8 @@ class Capture:
     counts: Counts
     unseen: tuple[str, ...] = ()
     """Fields of `counts` that this reader cannot see; they are 0 there."""
+    estimated: Mapping[str, str] = field(default_factory=dict)
+    """Fields of `counts` that were not read but worked out, and from what."""
     process: ProcessMemory | None = None
     """None for a process on another machine."""
     baseline: ProcessMemory | None = None

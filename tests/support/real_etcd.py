@@ -102,6 +102,12 @@ class RealEtcd:
     ) -> None:
         self.stop()
 
+    @property
+    def pid(self) -> int:
+        """Id of the running process."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """Ask etcd to end (SIGTERM) and wait; nothing if it has ended."""
         if self._process is not None:
