@@ -1,0 +1,131 @@
+"""The stages of a run's variant, side by side: what was held, and what it cost."""
+
+from collections.abc import Callable, Sequence
+
+from miniet.memory.capture import Capture
+from miniet.memory.counts import Counts
+from miniet.memory.process import ProcessMemory
+from miniet.predict.prediction import Prediction
+from miniet.report.costs import error_text
+from miniet.report.run import Stage, Table, Variant
+from miniet.report.sheet import Column, Scale, Sheet
+from miniet.report.units import number
+
+_STAGE = Column(name="stage", is_text=True)
+
+
+def stage_sheets(variant: Variant) -> list[Sheet]:
+    """Return what the stages of a variant held and what that cost."""
+    return [_counts_sheet(variant.stages), _memory_sheet(variant.stages)]
+
+
+def table_sheet(table: Table) -> Sheet:
+    """Return a scenario's own table; whole numbers with thousands apart."""
+    is_text = [
+        any(isinstance(row[position], str) for row in table.rows)
+        for position in range(len(table.columns))
+    ]
+    return Sheet(
+        title=table.title,
+        columns=[
+            Column(name=name, is_text=text)
+            for name, text in zip(table.columns, is_text, strict=True)
+        ],
+        rows=[
+            [cell if isinstance(cell, str) else number(cell) for cell in row]
+            for row in table.rows
+        ],
+        note=table.note,
+    )
+
+
+def _counts_sheet(stages: Sequence[Stage]) -> Sheet:
+    held = [stage.capture.counts for stage in stages]
+
+    def counted(read: Callable[[Counts], int]) -> list[str]:
+        return [number(read(counts)) for counts in held]
+
+    def sized(read: Callable[[Counts], int]) -> list[str]:
+        return [scale.cell(read(counts)) for counts in held]
+
+    scale = Scale.of(
+        max(counts.raft_payload_bytes, counts.backend_size_bytes) for counts in held
+    )
+    unit = scale.unit
+    columns = [
+        ("raft log", "entries", counted(lambda counts: counts.raft_entry_count)),
+        ("raft log", unit, sized(lambda counts: counts.raft_payload_bytes)),
+        ("treeIndex", "keys", counted(lambda counts: counts.index_key_count)),
+        ("treeIndex", "revs", counted(lambda counts: counts.index_revision_count)),
+        (f"backend, {unit}", "file", sized(lambda counts: counts.backend_size_bytes)),
+        (
+            f"backend, {unit}",
+            "in use",
+            sized(lambda counts: counts.backend_in_use_bytes),
+        ),
+        ("leases", "held", counted(lambda counts: counts.lease_count)),
+        ("leases", "keys", counted(lambda counts: counts.attached_key_count)),
+        ("watch", "streams", counted(lambda counts: counts.stream_count)),
+        ("watch", "watchers", counted(lambda counts: counts.watcher_count)),
+        ("watch", "behind", counted(lambda counts: counts.slow_watcher_count)),
+        ("watch", "events", counted(lambda counts: counts.pending_event_count)),
+    ]
+    return _sheet("What was held", stages, columns)
+
+
+def _memory_sheet(stages: Sequence[Stage]) -> Sheet:
+    captures = [stage.capture for stage in stages]
+    predictions = [stage.prediction for stage in stages]
+    processes = [capture.process for capture in captures]
+    live = [_live_bytes(capture) for capture in captures]
+
+    def process(read: Callable[[ProcessMemory], int | None]) -> list[int | None]:
+        return [read(found) if found else None for found in processes]
+
+    def predicted(read: Callable[[Prediction], int]) -> list[int | None]:
+        return [read(found) if found else None for found in predictions]
+
+    sizes: list[tuple[str, str, list[int | None]]] = [
+        ("this process", "RSS", process(lambda found: found.resident_bytes)),
+        ("this process", "mapped", process(lambda found: found.mapped_bytes)),
+        ("this process", "peak", process(lambda found: found.peak_resident_bytes)),
+        ("live heap of Go", "measured", live),
+        ("live heap of Go", "predicted", predicted(lambda go: go.live_heap.likely)),
+        ("RSS of Go, predicted", "low", predicted(lambda go: go.resident.low)),
+        ("RSS of Go, predicted", "high", predicted(lambda go: go.resident.high)),
+    ]
+    scale = Scale.of(size for _, _, column in sizes for size in column).whole()
+    columns = [
+        (group, name, [scale.cell(size) for size in column])
+        for group, name, column in sizes
+    ]
+    errors = [
+        error_text(measured, found.live_heap if found else None)
+        for measured, found in zip(live, predictions, strict=True)
+    ]
+    columns.insert(5, ("live heap of Go", "error", errors))
+    return _sheet(f"What that cost, {scale.unit}", stages, columns)
+
+
+def _live_bytes(capture: Capture) -> int | None:
+    """Live heap of a Go etcd, where a collection was forced to know it."""
+    go = capture.go
+    return go.heap_alloc_bytes if go and go.is_collected else None
+
+
+def _sheet(
+    title: str, stages: Sequence[Stage], columns: list[tuple[str, str, list[str]]]
+) -> Sheet:
+    rows = zip(
+        [stage.name for stage in stages],
+        *(cells for _, _, cells in columns),
+        strict=True,
+    )
+    return Sheet(
+        title=title,
+        columns=[
+            _STAGE,
+            *(Column(name=name, group=group) for group, name, _ in columns),
+        ],
+        rows=list(rows),
+    )
