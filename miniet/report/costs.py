@@ -120,16 +120,20 @@ def go_bytes(prediction: Prediction | None, component: Component) -> Band | None
     return _predicted(prediction, GO_PARTS.get(component, (component.value,)))
 
 
+def profile_bytes(capture: Capture, component: Component) -> int | None:
+    """Return what Go's heap profile books to one of our components."""
+    return _measured(capture, GO_PARTS.get(component, (component.value,)))
+
+
 def _component_row(
     component: Component, capture: Capture, prediction: Prediction | None
 ) -> _Row:
-    parts = GO_PARTS.get(component, (component.value,))
     traced = capture.traced
     return (
         component.label,
         traced.bytes_by_component.get(component, 0) if traced else None,
-        _measured(capture, parts),
-        _predicted(prediction, parts),
+        profile_bytes(capture, component),
+        go_bytes(prediction, component),
     )
 
 
