@@ -6,7 +6,7 @@ no bill of health.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from miniet.memory.capture import Capture
 from miniet.predict.prediction import Prediction
@@ -31,7 +31,7 @@ class Rule:
 
 RULES = (
     Rule("the raft log", ("raft_entry_count", "raft_payload_bytes"), storage.raft_log),
-    Rule("history", ("current_revision",), storage.history),
+    Rule("history", ("current_revision", "index_revision_count"), storage.history),
     Rule(
         "free pages",
         ("backend_size_bytes", "backend_in_use_bytes"),
@@ -67,7 +67,7 @@ def diagnose(
     for rule in RULES:
         finding = rule.find(case)
         if finding and (rule.is_urgent or finding.at_stake_bytes > FLOOR_BYTES):
-            found.append(finding)
+            found.append(_with_doubts(finding, rule, capture))
     return sorted(found, key=lambda finding: -finding.at_stake_bytes)
 
 
@@ -79,3 +79,12 @@ def not_judged(capture: Capture) -> list[str]:
         if missing:
             blind.append(f"{rule.subject} ({', '.join(missing)})")
     return blind
+
+
+def _with_doubts(finding: Finding, rule: Rule, capture: Capture) -> Finding:
+    """Add to the evidence what of it was estimated, and from what."""
+    names = [name for name in rule.needs if name in capture.estimated]
+    if not names:
+        return finding
+    doubt = f"Estimated from {capture.estimated[names[0]]}."
+    return replace(finding, evidence=(*finding.evidence, doubt))

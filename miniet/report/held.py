@@ -17,6 +17,8 @@ def held_sheet(capture: Capture) -> Sheet:
         payload, describe = _HELD.get(component, (None, None))
         text = describe(counts) if describe else ""
         if text:
+            if _MAIN.get(component) in capture.estimated:
+                text = f"about {text}"
             kept = payload(counts) if payload else 0
             rows.append((component.label, size(kept) if kept else "-", text))
     return Sheet(
@@ -124,6 +126,12 @@ def _server(counts: Counts) -> str:
         parts.append(f"largest range so far {size(counts.range_response_bytes_max)}")
     return ", ".join(parts)
 
+
+_MAIN = {
+    Component.RAFT: "raft_entry_count",
+    Component.MVCC: "index_revision_count",
+}
+"""The count that makes a row an estimate, where it was estimated."""
 
 _HELD: Mapping[Component, tuple[Callable[[Counts], int], Callable[[Counts], str]]] = {
     Component.RAFT: (lambda counts: counts.raft_payload_bytes, _raft),

@@ -76,10 +76,10 @@ def prediction(log_mib: float, mapped_mib: float) -> Prediction:
     )
 
 
-def traced() -> Traced:
+def traced(log_mib: int = 1002) -> Traced:
     """Tracing that found nearly all in the log."""
     by_component = dict.fromkeys(Component, 0) | {
-        Component.RAFT: 1002 * MIB,
+        Component.RAFT: log_mib * MIB,
         Component.MVCC: 120_000,
         Component.SERVER: 2 * MIB,
     }
@@ -88,7 +88,8 @@ def traced() -> Traced:
         Component.MVCC: 2000,
         Component.SERVER: 900,
     }
-    line = Line("miniet/raft/memory_storage.py", 120, 1002 * MIB, 3000)
+    line = Line("miniet/raft/memory_storage.py", 120, (log_mib - 1) * MIB, 3000)
+    array = Line("miniet/raft/memory_storage.py", 98, MIB, 1)
     return Traced(
         since_s=START_S,
         frame_count=8,
@@ -98,7 +99,7 @@ def traced() -> Traced:
         other_blocks=4000,
         peak_bytes=1100 * MIB,
         tracer_bytes=MIB,
-        lines={Component.RAFT: (line,)},
+        lines={Component.RAFT: (line, array)},
     )
 
 
@@ -125,6 +126,7 @@ def real_capture(label: str, held: Counts, live_mib: int) -> Capture:
         product="etcd 3.4.23",
         flags={"quota-backend-bytes": "6442450944"},
         counts=held,
+        estimated={"raft_entry_count": "the applied index and the mean size of puts"},
         unseen=("pending_response_count", "range_response_bytes_max"),
         process=process(2 * live_mib + 40, 1),
         go=GoMemory(
