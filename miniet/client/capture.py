@@ -19,7 +19,6 @@ from miniet.memory.process import (
     read_process,
     reset_peak,
 )
-from miniet.memory.records import from_json
 from miniet.pb import memory_pb2
 
 _LONG_CHANNELS = 9
@@ -57,7 +56,7 @@ def read_capture(
                 raise
             return _read_etcd(client, pid, label, collect=collect, new_peak=new_peak)
         try:
-            return from_json(Capture, json.loads(answer.json))
+            return Capture.from_json(json.loads(answer.json))
         except ValueError as error:
             raise ClientError(
                 f"{client.endpoint.address} sent a capture of another miniet: {error}"
