@@ -118,11 +118,11 @@ def capture(
     )
 
 
-def real_capture(label: str, held: Counts, live_mib: int) -> Capture:
+def real_capture(label: str, held: Counts, live_mib: int, *, after_s: float) -> Capture:
     """A reading of a real etcd, with its heap profile after a collection."""
     return Capture(
         label=label,
-        time_s=START_S,
+        time_s=START_S + after_s,
         product="etcd 3.4.23",
         flags={"quota-backend-bytes": "6442450944"},
         counts=held,
@@ -211,7 +211,7 @@ def real_run() -> Run:
     stages = [
         Stage(
             name=label,
-            capture=real_capture(label, counts(puts, 1, 1, 1), live_mib),
+            capture=real_capture(label, counts(puts, 1, 1, 1), live_mib, after_s=puts),
             prediction=prediction(float(puts), 1.0),
         )
         for label, puts, live_mib in (("started", 0, 4), ("loaded", 1000, 1012))
