@@ -11,6 +11,8 @@ from miniet import __version__
 
 _COMMANDS = {
     "serve": "Run an etcd v3 server.",
+    "memory": "Show what a server holds: counts, Python, Go, the process.",
+    "doctor": "Say what holds a server's memory, and what changes it.",
 }
 """Modules of this package, each with a `command`, and what the overview says."""
 

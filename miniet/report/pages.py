@@ -1,10 +1,12 @@
 """Documents from records: a run, a capture, a growth, a diagnosis."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 
 from miniet.memory.capture import Capture
 from miniet.memory.compare import compare
+from miniet.memory.counts import Counts
 from miniet.predict.prediction import Prediction
 from miniet.report.case import Finding
 from miniet.report.costs import component_sheet, process_of_go_sheet
@@ -22,7 +24,7 @@ from miniet.report.held import held_sheet
 from miniet.report.process import process_sheet
 from miniet.report.run import Run
 from miniet.report.stages import stage_sheets, table_sheet
-from miniet.report.units import size
+from miniet.report.units import counted, size
 
 
 def run_page(run: Run, figures: Sequence[Figure] = ()) -> Document:
@@ -116,8 +118,12 @@ def _run(run: Run, figures: Sequence[Figure]) -> Iterator[Block]:
 def _about(capture: Capture) -> list[tuple[str, str]]:
     rows = [("profile", capture.profile), ("time", moment(capture.time_s))]
     if capture.flags:
-        flags = " ".join(f"--{name}={value}" for name, value in capture.flags.items())
-        rows.append(("flags", flags))
+        # GOGC and its like are variables of the environment.
+        flags = (
+            f"{'' if name.isupper() else '--'}{name}={value}"
+            for name, value in capture.flags.items()
+        )
+        rows.append(("flags", " ".join(flags)))
     return rows
 
 
@@ -133,7 +139,10 @@ def _doubts(capture: Capture) -> Iterator[str]:
     for basis, names in by_basis.items():
         yield f"Estimated from {basis}: {', '.join(names)}."
     if capture.unseen:
-        yield f"Not to be seen here: {', '.join(capture.unseen)}."
+        yield (
+            f"{counted(len(capture.unseen), 'count')} of {len(fields(Counts))} cannot "
+            "be seen here and are taken as 0; unseen in its JSON names them."
+        )
     if capture.process is None:
         yield "The process was not seen; --pid names it if it runs on this machine."
 

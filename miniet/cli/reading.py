@@ -1,0 +1,52 @@
+"""Reading a server for a command: its capture, and what a Go etcd would hold."""
+
+from typing import NoReturn
+
+import click
+
+from miniet.client import ClientError, read_capture
+from miniet.client.endpoint import Endpoint
+from miniet.memory.capture import Capture
+from miniet.predict.prediction import Prediction
+
+endpoint_argument = click.argument("endpoint", metavar="ENDPOINT")
+pid_option = click.option(
+    "--pid",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Process of a real etcd on this machine, to see its flags and its memory.",
+)
+
+
+class Reader:
+    """Reads one server, again and again; the prediction follows its life."""
+
+    def __init__(self, endpoint: str, pid: int | None = None) -> None:
+        self._endpoint = endpoint
+        self._pid = pid
+
+    @property
+    def address(self) -> str:
+        """Host and port, as etcdctl takes them."""
+        return Endpoint.parse(self._endpoint).address
+
+    def read(self, label: str = "") -> tuple[Capture, Prediction | None]:
+        """Take a capture, or exit with status 2 and a line that says why not."""
+        try:
+            return self.try_read(label)
+        except ClientError as error:
+            give_up(error)
+
+    def try_read(self, label: str = "") -> tuple[Capture, Prediction | None]:
+        """Take a capture.
+
+        Raises:
+            ClientError: there is no answer.
+        """
+        return read_capture(self._endpoint, pid=self._pid, label=label), None
+
+
+def give_up(error: Exception) -> NoReturn:
+    """Say what is wrong in a line, and exit with status 2."""
+    click.echo(f"miniet: {error}", err=True)
+    raise SystemExit(2)
