@@ -102,6 +102,9 @@ class Counts:
     """Watchers."""
     range_watcher_count: int = _count("watch.range_watcher_count")
     """Of those, the ones of a range."""
+    watched_key_count: int = _count("watch.watched_key_count")
+    """Distinct single keys that up-to-date watchers watch: Go pays for a key once.
+    0 if not known."""
     watcher_key_bytes: int = _count("watch.watcher_key_bytes")
     """Lengths of their keys and range ends."""
     slow_watcher_count: int = _count("watch.slow_watcher_count")

@@ -10,6 +10,7 @@ class WatchStatistics:
     stream_count: open streams.
     watcher_count: watchers that get events: synced, unsynced and victims.
     range_watcher_count: of those, the ones of a range, not of one key.
+    watched_key_count: distinct single keys that up-to-date watchers watch.
     watcher_key_bytes: lengths of their keys and range ends, summed.
     synced_count: watchers that have everything up to the current revision.
     unsynced_count: watchers with history to read.
@@ -29,6 +30,7 @@ class WatchStatistics:
     stream_count: int
     watcher_count: int
     range_watcher_count: int
+    watched_key_count: int
     watcher_key_bytes: int
     synced_count: int
     unsynced_count: int

@@ -338,6 +338,7 @@ class WatchableStore:
             stream_count=len(self._ticks),
             watcher_count=synced + slow,
             range_watcher_count=places.range_watcher_count,
+            watched_key_count=places.synced.key_count,
             watcher_key_bytes=places.key_bytes,
             synced_count=synced,
             unsynced_count=unsynced,

@@ -43,6 +43,11 @@ class WatcherGroup:
             f" {len(self._by_key)} keys, {len(self._by_range)} ranges)"
         )
 
+    @property
+    def key_count(self) -> int:
+        """Distinct single keys that are watched."""
+        return len(self._by_key)
+
     def add(self, watcher: Watcher) -> None:
         """Take in a watcher that is not here. Cost: O(1), or O(log ranges)."""
         watchers = self._watchers_like(watcher)

@@ -350,6 +350,7 @@ def test_statistics_name_what_is_held() -> None:
     client.create(b"old", start_revision=1)
     now = rig.watch.statistics()
     assert (now.watcher_count, now.range_watcher_count) == (3, 1)
+    assert now.watched_key_count == 1
     assert now.watcher_key_bytes == 12
     assert now.slow_watcher_count == now.unsynced_count == 1
     assert now.pending_control_count == 3
