@@ -1,0 +1,142 @@
+"""A load described by flags or a file, turned into stages of counts."""
+
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from miniet.memory.counts import Counts
+from miniet.predict.planned_member import DEFAULT_CATCH_UP, PlannedMember
+from miniet.predict.profiles import Profile
+
+RESTS = (("after 1 min", 60.0), ("after 6 min", 300.0))
+"""Rests at the end: before and after freed memory is given back."""
+AT_LEAST_ONE = ("keys", "key_size", "puts_per_txn", "in_flight")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStage:
+    """One step of a load, and the counts after it."""
+
+    name: str
+    counts: Counts
+    idle_s: float = 0.0
+    """Rest right before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What clients do, in order: put, lease, watch, range, delete, compact, rest.
+
+    Sizes are bytes; what is 0 or False is not done.
+    """
+
+    puts: int = 0
+    keys: int = 1
+    key_size: int = 16
+    value_size: int = 128
+    puts_per_txn: int = 1
+    in_flight: int = 1
+    snapshot_count: int = 0
+    """0 for the release's default."""
+    catch_up: int = DEFAULT_CATCH_UP
+    leases: int = 0
+    """Granted before the puts; the keys are attached to them."""
+    connections: int = 1
+    streams: int = 0
+    watchers: int = 0
+    range_watchers: int = 0
+    ranges: int = 0
+    """Ranges over all keys, at once."""
+    deletes: int = 0
+    compact: bool = False
+    defragment: bool = False
+    restart: bool = False
+    rest: bool = False
+    """Rest for a minute, then for five more."""
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read it from a TOML file of these names.
+
+        Raises:
+            ValueError: the file is no TOML, or has a name or a value that is wrong.
+            OSError: it cannot be read.
+        """
+        document = tomllib.loads(path.read_text())
+        kinds = {name: type(value) for name, value in asdict(cls()).items()}
+        for name, value in document.items():
+            if name not in kinds:
+                raise ValueError(f"no such setting of a workload: {name}")
+            if type(value) is not kinds[name]:
+                raise ValueError(f"{name} must be {_NAMES[kinds[name]]}: {value!r}")
+            if value < 0:
+                raise ValueError(f"{name} must not be negative: {value}")
+        return cls(**document)
+
+    def __post_init__(self) -> None:
+        for name in AT_LEAST_ONE:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1")
+
+    def stages(self, profile: Profile) -> Iterator[PlannedStage]:
+        """Walk through it under one release."""
+        member = PlannedMember(
+            profile,
+            snapshot_count=self.snapshot_count or None,
+            catch_up=self.catch_up,
+        )
+        yield PlannedStage(name="empty", counts=member.counts())
+        member.connect(connections=self.connections)
+        for name, is_wanted, act in self._acts(member):
+            if is_wanted:
+                act()
+                yield PlannedStage(name=name, counts=member.counts())
+        if self.rest:
+            for name, seconds in RESTS:
+                yield PlannedStage(name=name, counts=member.counts(), idle_s=seconds)
+
+    def _acts(
+        self, member: PlannedMember
+    ) -> Iterator[tuple[str, int, Callable[[], None]]]:
+        response = min(self.puts, self.keys) * (self.key_size + self.value_size)
+        yield (
+            "leases granted",
+            self.leases,
+            lambda: member.grant(self.leases, in_flight=self.in_flight),
+        )
+        yield "loaded", self.puts, lambda: self._put(member)
+        yield "watching", self.streams, lambda: self._watch(member)
+        yield (
+            "ranges answered",
+            self.ranges,
+            lambda: member.range_at_once(self.ranges, response),
+        )
+        yield "deleted", self.deletes, lambda: member.delete(self.deletes)
+        yield "compacted", self.compact, member.compact
+        yield "defragmented", self.defragment, member.defragment
+        yield "restarted", self.restart, member.restart
+
+    def _put(self, member: PlannedMember) -> None:
+        member.put(
+            self.puts,
+            keys=self.keys,
+            key_bytes=self.key_size,
+            value_bytes=self.value_size,
+            per_txn=self.puts_per_txn,
+            in_flight=self.in_flight,
+            is_leased=self.leases > 0,
+        )
+
+    def _watch(self, member: PlannedMember) -> None:
+        member.connect(
+            connections=self.connections,
+            streams=self.streams,
+            watchers=self.watchers,
+            range_watchers=self.range_watchers,
+            key_bytes=self.key_size,
+        )
+
+
+_NAMES = {int: "a whole number", bool: "true or false"}

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+
+from miniet.predict import PROFILES, Workload
+
+
+def names(workload: Workload) -> list[str]:
+    return [stage.name for stage in workload.stages(PROFILES["3.4"])]
+
+
+def test_only_what_is_asked_for_is_a_stage() -> None:
+    assert names(Workload(puts=10)) == ["empty", "loaded"]
+    assert names(Workload(puts=10, compact=True, defragment=True, rest=True)) == [
+        "empty",
+        "loaded",
+        "compacted",
+        "defragmented",
+        "after 1 min",
+        "after 6 min",
+    ]
+
+
+def test_every_act_has_its_stage() -> None:
+    everything = Workload(
+        puts=10,
+        keys=5,
+        leases=2,
+        streams=1,
+        watchers=1,
+        ranges=1,
+        deletes=2,
+        compact=True,
+        defragment=True,
+        restart=True,
+    )
+    assert names(everything)[1:] == [
+        "leases granted",
+        "loaded",
+        "watching",
+        "ranges answered",
+        "deleted",
+        "compacted",
+        "defragmented",
+        "restarted",
+    ]
+
+
+def test_file_describes_a_load(tmp_path: Path) -> None:
+    file = tmp_path / "load.toml"
+    file.write_text("puts = 1000\nvalue_size = 1048576\ncompact = true\n")
+    assert Workload.load(file) == Workload(puts=1000, value_size=2**20, compact=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("put = 1", "no such setting of a workload: put"),
+        ('puts = "1"', "puts must be a whole number: '1'"),
+        ("puts = true", "puts must be a whole number: True"),
+        ("compact = 1", "compact must be true or false: 1"),
+        ("puts = -1", "puts must not be negative: -1"),
+        ("keys = 0", "keys must be at least 1"),
+        ("puts", "Expected '=' after a key"),
+    ],
+)
+def test_file_that_is_wrong_says_where(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "load.toml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=said):
+        Workload.load(file)
