@@ -85,9 +85,11 @@ class PlannedMember:
         """
         first, last = self._snapshot_range
         if self._last_index < last:
-            return True
-        count = self._snapshot_count
-        return first + count < self._last_index < last + count + self._in_flight
+            return self._first_index > 1
+        due = self._snapshot_count + first < self._last_index
+        made = self._last_index >= self._snapshot_count + last + self._in_flight
+        drops = self._last_index - self._catch_up > self._first_index + self._in_flight
+        return due and drops and not made
 
     def put(
         self,
