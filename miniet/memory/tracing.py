@@ -2,14 +2,16 @@
 
 Tracing belongs to the whole process: two servers in one process share it.
 
-What it costs, on two cores of an x86-64 server with CPython 3.11 and 1,000,000
-traced blocks; `benchmarks/tracing.py` repeats it:
+How long requests wait, with 1,000,000 traced blocks on two cores of an x86-64 server
+with CPython 3.11; `benchmarks/run.py tracing` measures it:
 
-    start                      nothing; blocks that exist already are not traced
-    while it is on             a put takes 8 to 10 times as long; 60 B per block
-    read_traced                seconds, with the GIL: all requests wait
-    read_traced_apart          the fork alone, a few ms; the rest in another process
-    stop                       it frees its tables at once: 50 to 200 ms
+    start                 2 ms; blocks that exist already are not traced
+    while it is on        a put takes 8 to 10 times as long
+    read_traced           0.7 s at a time, and ten seconds in all
+    read_traced_apart     17 ms, for the fork; the rest is done in another process
+    stop                  0.1 s: it frees its tables at once
+
+Tracing takes about 50 bytes per block, `Traced.tracer_bytes`.
 """
 
 import gc
@@ -17,6 +19,7 @@ import json
 import os
 import select
 import signal
+import sys
 import time
 import tracemalloc
 import warnings
@@ -38,6 +41,8 @@ it has at most six, and each further frame makes tracing slower."""
 
 _APART_S_MAX = 120.0
 _READ_BYTES = 1 << 16
+# How grpcio's settings say no.
+_GRPC_FALSE = {"0", "f", "false", "n", "no"}
 # The child has time; who waits for it only looks at memory.
 _CHILD_NICENESS = 10
 
@@ -66,8 +71,8 @@ def start(frame_count: int = FRAME_COUNT) -> None:
 def stop() -> None:
     """Trace no more and forget everything; nothing, if tracing is off.
 
-    It holds the GIL while tracemalloc frees its tables: 50 to 200 ms per million
-    blocks. There is no way to free them in steps.
+    It holds the GIL while tracemalloc frees its tables: 0.1 s per million blocks,
+    half of that if no fork came before. There is no way to free them in steps.
     """
     tracemalloc.stop()
 
@@ -82,8 +87,8 @@ def read_traced() -> Traced:
 
     Raises:
         TracingError: tracing is off.
-    Memory: 150 bytes per block while it runs. Cost: seconds per million blocks, with
-        the GIL.
+    Memory: 150 bytes per block while it runs. Cost: ten seconds per million blocks,
+        with the GIL, because what it does itself is traced too.
     """
     return _reading()()
 
@@ -171,14 +176,20 @@ def read_traced_apart(seconds_max: float = _APART_S_MAX) -> Traced:
     tables; then the caller waits without the GIL. The child sees the memory of that
     moment and needs as much again as the traces take.
 
+    Where it is not possible to fork and be left alone, it is done in this process
+    after all, and others wait: on Windows, and in a program that had imported grpcio
+    before miniet could tell it to start no threads in children.
+
     Args:
         seconds_max: after this the child is killed.
     Raises:
         TracingError: tracing is off, or the child failed or took too long.
-        OSError: this system does not fork, or not now.
+        OSError: there is no room for another process.
     """
     if not tracemalloc.is_tracing():
         raise TracingError("tracing is off")
+    if not _can_fork():
+        return read_traced()
     receiver, sender = os.pipe()
     try:
         pid = _fork_reader(receiver, sender)
@@ -186,6 +197,14 @@ def read_traced_apart(seconds_max: float = _APART_S_MAX) -> Traced:
     finally:
         os.close(receiver)
     return from_json(Traced, json.loads(answer))
+
+
+def _can_fork() -> bool:
+    """Tell whether a forked child has this one thread only."""
+    if not hasattr(os, "fork"):
+        return False
+    grpc_follows = os.environ.get("GRPC_ENABLE_FORK_SUPPORT", "1").lower()
+    return "grpc" not in sys.modules or grpc_follows in _GRPC_FALSE
 
 
 def _fork_reader(receiver: int, sender: int) -> int:

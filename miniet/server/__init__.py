@@ -19,3 +19,12 @@ that is refused gets etcd's code and text from `rpc_errors`.
 Kept here, in memory: per open call what grpcio keeps in C, and a task; per status
 page nothing. Everything else belongs to the components.
 """
+
+import os
+import sys
+
+if "grpc" not in sys.modules:
+    # grpcio would start its threads again in every process forked from this one, with
+    # the sockets of this one. The child that reads traces needs none of that, and
+    # whoever forks to use gRPC in the child can say so. Read when grpcio is imported.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
