@@ -21,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Protocol, cast
 
-WORKLOADS = ("pipeline", "grpc_puts", "range", "watch_fanout", "start")
+WORKLOADS = ("pipeline", "grpc_puts", "range", "watch_fanout", "start", "tracing")
 ROUNDS = 5
 RESULTS = Path(__file__).with_name("results")
 _LIBRARIES = ("grpcio", "lmdb", "protobuf", "sortedcontainers", "uvloop", "crc32c")
