@@ -56,7 +56,7 @@ def growth_page(before: Capture, after: Capture) -> Document:
                 ("to", f"{_titled(after)}, {moment(after.time_s)}"),
             ]
         ),
-        *growth_sheets(growth),
+        *growth_sheets(before, after, growth),
         *(Paragraph(f"Note: {note}.") for note in growth.notes),
     ]
     if not (growth.counts or growth.process or growth.components):

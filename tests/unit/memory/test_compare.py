@@ -7,7 +7,7 @@ from miniet.memory.components import Component
 from miniet.memory.counts import Counts
 from miniet.memory.process import ProcessMemory
 from miniet.memory.traced import Line
-from tests.unit.memory.captures import capture, traced
+from tests.unit.memory.captures import capture, go_memory, traced
 
 
 def test_nothing_has_grown_between_a_capture_and_itself() -> None:
@@ -84,6 +84,11 @@ def test_without_tracing_there_is_no_growth_by_component_and_it_says_so() -> Non
     assert found.notes == (
         "tracing was off in the second capture: no growth by component",
     )
+
+
+def test_nobody_misses_the_tracing_of_a_real_etcd() -> None:
+    etcd = capture(go=go_memory())
+    assert compare(etcd, etcd).notes == ()
 
 
 def test_different_products_are_compared_and_it_says_so() -> None:

@@ -38,6 +38,11 @@ def _growth() -> str:
     return text.write(growth_page(before, after))
 
 
+def _growth_of_etcd() -> str:
+    started, loaded = records.real_run().variants[0].stages
+    return text.write(growth_page(started.capture, loaded.capture))
+
+
 def _no_growth() -> str:
     loaded = records.run().variants[0].stages[1].capture
     return text.write(growth_page(loaded, loaded))
@@ -67,6 +72,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "capture_traced": _traced,
     "capture_of_etcd": _capture_of_etcd,
     "growth": _growth,
+    "growth_of_etcd": _growth_of_etcd,
     "growth_none": _no_growth,
     "doctor": _doctor,
     "doctor_of_etcd": _doctor_of_etcd,

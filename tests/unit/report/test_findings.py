@@ -291,15 +291,7 @@ def test_traced_bytes_go_before_counted_ones() -> None:
 
 
 def test_heap_profile_goes_before_the_prediction() -> None:
-    go = GoMemory(
-        heap_alloc_bytes=0,
-        heap_in_use_bytes=0,
-        heap_idle_bytes=0,
-        heap_released_bytes=0,
-        stack_in_use_bytes=0,
-        next_gc_bytes=0,
-        bytes_by_component={"raft": 1008 * MIB},
-    )
+    go = go_memory(bytes_by_component={"raft": 1008 * MIB})
     finding = only(LOG_OF_LARGE_VALUES, predicted("raft", 5), product="etcd 3.6", go=go)
     assert finding.basis == "Go, by its heap profile"
 
@@ -310,6 +302,19 @@ def test_etcd_without_a_profile_is_judged_by_the_prediction() -> None:
     assert finding.at_stake_bytes == 468 * MIB
 
 
+def go_memory(**fields: object) -> GoMemory:
+    """A heap of 1,012 MiB in use, and 900 MiB of it before."""
+    made = {
+        "heap_alloc_bytes": 1012 * MIB,
+        "heap_in_use_bytes": 1012 * MIB,
+        "heap_idle_bytes": 900 * MIB,
+        "heap_released_bytes": 0,
+        "stack_in_use_bytes": MIB,
+        "next_gc_bytes": 2024 * MIB,
+    }
+    return GoMemory(**made | fields)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("lazy_mib", "command"),
     [(0, "GOGC=50 etcd ..."), (800, "GODEBUG=madvdontneed=1 etcd ...")],
@@ -317,20 +322,28 @@ def test_etcd_without_a_profile_is_judged_by_the_prediction() -> None:
 def test_freed_heap_is_told_by_how_it_is_given_back(
     lazy_mib: int, command: str
 ) -> None:
-    go = GoMemory(
-        heap_alloc_bytes=1012 * MIB,
-        heap_in_use_bytes=1016 * MIB,
-        heap_idle_bytes=900 * MIB,
-        heap_released_bytes=lazy_mib * MIB,
-        stack_in_use_bytes=MIB,
-        next_gc_bytes=2024 * MIB,
-    )
+    go = go_memory(heap_released_bytes=lazy_mib * MIB)
     process = ProcessMemory(
         resident_bytes=1964 * MIB, lazy_free_bytes=lazy_mib * MIB or None
     )
     finding = only(IDLE, product="etcd 3.4.23", go=go, process=process)
     assert (finding.kind, finding.command) == ("freed-heap", command)
     assert finding.at_stake_bytes == 900 * MIB
+
+
+@pytest.mark.parametrize(
+    ("go", "garbage_mib"),
+    [
+        (go_memory(is_collected=True, heap_alloc_bytes=500 * MIB), 512),
+        (go_memory(bytes_by_component={"raft": 400 * MIB}), 612),
+        (go_memory(), 0),
+    ],
+    ids=["collected", "profile", "not known"],
+)
+def test_garbage_is_what_is_in_use_and_not_live(go: GoMemory, garbage_mib: int) -> None:
+    process = ProcessMemory(resident_bytes=1964 * MIB)
+    finding = only(IDLE, product="etcd 3.4.23", go=go, process=process)
+    assert finding.at_stake_bytes == (900 + garbage_mib) * MIB
 
 
 def test_tracing_left_on_is_told_however_little_it_holds() -> None:
