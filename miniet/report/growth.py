@@ -7,10 +7,12 @@ from miniet.memory.capture import Capture
 from miniet.memory.compare import Change, ComponentGrowth, Growth
 from miniet.memory.go_memory import GoMemory
 from miniet.report.sheet import Column, Sheet
-from miniet.report.units import counted, number, signed_size, size
+from miniet.report.units import KIB, counted, number, signed_size, size
 
 LINES_MAX = 10
-"""Lines shown of each component; the others are summed up."""
+LINE_BYTES_MIN = KIB
+"""Lines shown of each component, and how much they must have grown; the others are
+summed up."""
 
 
 def growth_sheets(before: Capture, after: Capture, growth: Growth) -> Iterator[Sheet]:
@@ -21,7 +23,8 @@ def growth_sheets(before: Capture, after: Capture, growth: Growth) -> Iterator[S
         yield _changes("Go's heap", _go_changes(before.go, after.go))
         yield _changes("Go's heap by component, profile", _profile(before.go, after.go))
     yield _components(growth)
-    yield from map(_lines, growth.components)
+    for component in growth.components:
+        yield _lines(component)
 
 
 def _go_changes(before: GoMemory, after: GoMemory) -> list[Change]:
@@ -44,12 +47,14 @@ def _profile(before: GoMemory, after: GoMemory) -> list[Change]:
 
 
 def _lines(growth: ComponentGrowth) -> Sheet:
-    shown, others = growth.lines[:LINES_MAX], growth.lines[LINES_MAX:]
+    shown = [line for line in growth.lines if abs(line.bytes) >= LINE_BYTES_MIN]
+    shown = shown[:LINES_MAX]
+    others = growth.lines[len(shown) :]
     rows = [
         (f"{line.file}:{line.line}", signed_size(line.bytes), _signed(line.blocks))
         for line in shown
     ]
-    if others:
+    if shown and others:
         rest = sum(line.bytes for line in others)
         blocks = sum(line.blocks for line in others)
         name = counted(len(others), "other line")

@@ -2,7 +2,7 @@
 
 from miniet.memory.go_memory import GoMemory
 from miniet.report.case import BUDGET_BYTES, Case, Finding
-from miniet.report.units import size
+from miniet.report.units import duration, size
 
 IDLE_SHARE = 0.25
 """Of RSS. A heap under load has more; one without, after some minutes, less."""
@@ -52,7 +52,7 @@ def tracing(case: Case) -> Finding | None:
         kind="tracing",
         title="Tracing is on",
         evidence=(
-            f"For {on_s / 60:.0f} minutes; {size(traced.total_bytes)} traced, "
+            f"For {duration(on_s)}; {size(traced.total_bytes)} traced, "
             f"{size(traced.tracer_bytes)} for the tracer's own tables. It makes puts "
             "8 to 10 times slower.",
         ),

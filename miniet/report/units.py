@@ -43,3 +43,12 @@ def counted(count: int, noun: str, plural: str = "") -> str:
 def percent(share: float) -> str:
     """Return a share with its sign, as an error is written: `+3 %`, `-12 %`."""
     return f"{share * 100:+.0f} %"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the unit that suits it: `42 s`, `10 min`, `3.5 h`."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -99,7 +99,9 @@ def traced(log_mib: int = 1002) -> Traced:
         other_blocks=4000,
         peak_bytes=1100 * MIB,
         tracer_bytes=MIB,
-        lines={Component.RAFT: (line, array)},
+        lines={
+            Component.RAFT: (line, array, Line("miniet/raft/raft.py", 9, log_mib, 1))
+        },
     )
 
 

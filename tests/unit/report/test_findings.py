@@ -349,7 +349,7 @@ def test_garbage_is_what_is_in_use_and_not_live(go: GoMemory, garbage_mib: int) 
 def test_tracing_left_on_is_told_however_little_it_holds() -> None:
     finding = only(IDLE, traced=traced(), time_s=START_S + 600)
     assert finding.command == "miniet memory db:2379 --trace off"
-    assert "10 minutes" in finding.evidence[0]
+    assert "For 10 min" in finding.evidence[0]
 
 
 def test_no_quota_is_no_finding() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from miniet.report.units import counted, number, percent, signed_size, size
+from miniet.report.units import counted, duration, number, percent, signed_size, size
 
 MIB = 1 << 20
 
@@ -48,3 +48,11 @@ def test_noun_follows_its_count(count: int, text: str) -> None:
 )
 def test_error_has_its_sign(share: float, text: str) -> None:
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (119, "119 s"), (600, "10 min"), (9000, "2.5 h")],
+)
+def test_duration_is_in_the_unit_that_suits_it(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
