@@ -1,20 +1,14 @@
 """What the counts cost: in Python, in a Go etcd, measured beside predicted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from miniet.memory.capture import Capture
 from miniet.memory.components import Component
 from miniet.memory.traced import Traced
+from miniet.predict.components import COUNTERPARTS, GoComponent
 from miniet.predict.prediction import Band, Prediction
 from miniet.report.sheet import Column, Scale, Sheet
 from miniet.report.units import percent
-
-GO_PARTS: Mapping[Component, Sequence[str]] = {
-    Component.SERVER: ("connections", "requests")
-}
-"""Go's components for one of ours, where they are not of the same name."""
-FIXED = "fixed"
-"""What an empty Go etcd holds."""
 
 _BAND = (
     Column(name="low", group="Go etcd, predicted"),
@@ -33,8 +27,8 @@ def component_sheet(capture: Capture, prediction: Prediction | None) -> Sheet:
         (
             "everything else",
             traced.other_bytes if traced else None,
-            _measured(capture, (FIXED,)),
-            _predicted(prediction, (FIXED,)),
+            _measured(capture, (GoComponent.FIXED,)),
+            _predicted(prediction, (GoComponent.FIXED,)),
         )
     )
     rows = [row for row in rows if any(_weighs(cell) for cell in row[1:])]
@@ -117,12 +111,12 @@ def error_text(measured: int | None, band: Band | None) -> str:
 
 def go_bytes(prediction: Prediction | None, component: Component) -> Band | None:
     """Return what Go is predicted to hold for one of our components."""
-    return _predicted(prediction, GO_PARTS.get(component, (component.value,)))
+    return _predicted(prediction, COUNTERPARTS[component])
 
 
 def profile_bytes(capture: Capture, component: Component) -> int | None:
     """Return what Go's heap profile books to one of our components."""
-    return _measured(capture, GO_PARTS.get(component, (component.value,)))
+    return _measured(capture, COUNTERPARTS[component])
 
 
 def _component_row(

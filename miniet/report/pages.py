@@ -1,12 +1,10 @@
 """Documents from records: a run, a capture, a growth, a diagnosis."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
 
 from miniet.memory.capture import Capture
 from miniet.memory.compare import compare
-from miniet.memory.counts import Counts
 from miniet.predict.prediction import Prediction
 from miniet.report.case import Finding
 from miniet.report.costs import component_sheet, process_of_go_sheet
@@ -140,8 +138,8 @@ def _doubts(capture: Capture) -> Iterator[str]:
         yield f"Estimated from {basis}: {', '.join(names)}."
     if capture.unseen:
         yield (
-            f"{counted(len(capture.unseen), 'count')} of {len(fields(Counts))} cannot "
-            "be seen here and are taken as 0; unseen in its JSON names them."
+            f"{counted(len(capture.unseen), 'count')} cannot be seen here and are "
+            "taken as 0; unseen in its JSON names them."
         )
     if capture.process is None:
         yield "The process was not seen; --pid names it if it runs on this machine."
