@@ -164,7 +164,8 @@ def _watch(reader: Reader, first: str, period_s: float) -> None:
             try:
                 page = text.write(capture_page(*reader.try_read()))
             except ClientError as error:
-                # It may come back; what it held last is still worth a look.
-                show(f"{page}\n{datetime.now():%H:%M:%S}: {error}\n")
+                # It may come back; what it held last is still worth a look. On top,
+                # as the page may be longer than the screen.
+                show(f"{datetime.now():%H:%M:%S}: {error}\n\n{page}")
             else:
                 show(page)

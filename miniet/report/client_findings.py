@@ -88,8 +88,10 @@ def idle_leases(case: Case) -> Finding | None:
         at_stake_bytes=held * idle // counts.lease_count,
         basis=basis,
         command=(
-            f"{listing} | tail -n +2 | xargs -I{{}} {inspect} |\n"
-            f"  awk '/keys\\(\\[\\]\\)/ {{print $2}}' | xargs -I{{}} {revoke}"
+            f"{listing} | tail -n +2 |\n"
+            f"  xargs -I{{}} {inspect} |\n"
+            f"  awk '/keys\\(\\[\\]\\)/ {{print $2}}' |\n"
+            f"  xargs -I{{}} {revoke}"
         ),
         price=(
             "Revokes every lease that has no key at that moment, also one whose "

@@ -8,7 +8,7 @@ from miniet.memory.traced import Traced
 from miniet.predict.components import COUNTERPARTS, GoComponent
 from miniet.predict.prediction import Band, Prediction
 from miniet.report.sheet import Column, Scale, Sheet
-from miniet.report.units import percent
+from miniet.report.units import MIB, percent
 
 _BAND = (
     Column(name="low", group="Go etcd, predicted"),
@@ -103,8 +103,11 @@ def process_of_go_sheet(capture: Capture, prediction: Prediction) -> Sheet:
 
 
 def error_text(measured: int | None, band: Band | None) -> str:
-    """Return how far the likely figure is from the measured one, `+3 %`."""
-    if not measured or band is None:
+    """Return how far the likely figure is from the measured one, `+3 %`.
+
+    Below a MiB that would say nothing.
+    """
+    if measured is None or measured < MIB or band is None:
         return "-"
     return percent(band.likely / measured - 1)
 
