@@ -9,7 +9,7 @@ import click
 
 from miniet import __version__
 
-_COMMANDS = {
+COMMANDS = {
     "serve": "Run an etcd v3 server.",
     "memory": "Show what a server holds: counts, Python, Go, the process.",
     "doctor": "Say what holds a server's memory, and what changes it.",
@@ -21,10 +21,10 @@ class _Commands(click.Group):
     """A group whose commands are found by name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
         module = import_module(f"{__name__}.{cmd_name}")
         command: click.Command = module.command
@@ -35,7 +35,7 @@ class _Commands(click.Group):
     ) -> None:
         """Write the overview without importing what it names."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

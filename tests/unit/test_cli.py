@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from miniet import __version__
-from miniet.cli import main
+from miniet.cli import COMMANDS, main
 from miniet.engine import VERSION
 from miniet.errors import DataError
 from miniet.server import serve
@@ -64,9 +64,12 @@ def test_help_names_every_flag_within_80_columns(
     assert served == []
 
 
-def test_help_of_the_group_names_the_command() -> None:
+def test_help_of_the_group_names_every_command() -> None:
     result = invoke("--help")
-    assert "serve  Run an etcd v3 server.\n" in result.output
+    assert "  serve   Run an etcd v3 server.\n" in result.output
+    for name in COMMANDS:
+        assert f"\n  {name} " in result.output
+        assert invoke(name, "--help").exit_code == 0
     assert max(map(len, result.output.splitlines())) <= 80
 
 
