@@ -123,6 +123,17 @@ def test_a_child_that_takes_too_long_is_killed() -> None:
 
 
 @pytest.mark.usefixtures("traced")
+def test_a_program_that_waits_for_no_child_gets_its_reading() -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert read_traced_apart().frame_count == tracing.FRAME_COUNT
+        with pytest.raises(TracingError, match="exit code 1"):
+            read_traced_apart(seconds_max=0)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+@pytest.mark.usefixtures("traced")
 def test_threads_go_on_while_a_child_reads() -> None:
     kept = [bytearray(40) for _ in range(100_000)]
     ended = threading.Event()
