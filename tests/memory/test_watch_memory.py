@@ -1,30 +1,11 @@
 """What watchers and undelivered events cost, and that it is booked to watch."""
 
-import gc
-import tracemalloc
-from pathlib import Path
-
 import pytest
 
-import miniet
+from miniet.memory.components import Component
 from miniet.watch import WatchCreate
+from tests.support.booked import growth
 from tests.support.watch_rig import Client, Rig
-
-PACKAGES = Path(miniet.__file__).parent
-
-
-def booked_bytes() -> dict[str, int]:
-    """Traced bytes by package: the innermost frame inside one decides."""
-    gc.collect()
-    booked: dict[str, int] = {}
-    for trace in tracemalloc.take_snapshot().traces:
-        for frame in reversed(trace.traceback):
-            path = Path(frame.filename)
-            if path.parent.parent == PACKAGES:
-                name = path.parent.name
-                booked[name] = booked.get(name, 0) + trace.size
-                break
-    return booked
 
 
 @pytest.fixture
@@ -43,15 +24,13 @@ def test_bytes_of_a_watcher(client: Client, suffix: bytes, bytes_max: int) -> No
     stream, count = client.stream, 2000
     keys = [b"key/%08d" % number for number in range(count)]
     requests = [WatchCreate(key, key + suffix if suffix else b"") for key in keys]
-    tracemalloc.start(8)
-    try:
-        before = booked_bytes().get("watch", 0)
+
+    def load() -> None:
         for request in requests:
             stream.create(request)
             stream.take(1)
-        cost = (booked_bytes()["watch"] - before) / count
-    finally:
-        tracemalloc.stop()
+
+    cost = growth(load).bytes_by_component[Component.WATCH] / count
     assert 300 < cost < bytes_max
 
 
@@ -59,16 +38,16 @@ def test_undelivered_events_are_booked_to_watch(client: Client) -> None:
     rig, value_bytes = client.rig, 4000
     client.create(b"k")
     client.read()
-    tracemalloc.start(8)
-    try:
+
+    def load() -> None:
         for number in range(500):
             with rig.store.write() as txn:
                 txn.put(b"k", bytes([number % 256]) * value_bytes)
-        booked = booked_bytes()["watch"]
-    finally:
-        tracemalloc.stop()
+
+    booked_bytes = growth(load).bytes_by_component[Component.WATCH]
     now = rig.watch.statistics()
     # What fits into the stream, and the batch of the victim; the rest is history.
     assert now.held_event_count == 129
     assert now.held_event_bytes > 129 * value_bytes
-    assert now.held_event_bytes < booked < now.held_event_bytes + 129 * 600
+    overhead_bytes = booked_bytes - now.held_event_bytes
+    assert 0 < overhead_bytes < 129 * 600
