@@ -12,6 +12,8 @@ at every start, for its plugin, and grpcio with all the rest takes a third of a 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from miniet.version import MINIET_VERSION
+
 if TYPE_CHECKING:
     from miniet.errors import DataError, InvariantError, MinietError, RequestError
     from miniet.server.config import Config
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from miniet.server.server import AsyncServer, Server
     from miniet.server.statistics import ServerStatistics
 
-__version__ = "0.1.0"
+__version__ = MINIET_VERSION
 
 __all__ = [
     "AsyncServer",
