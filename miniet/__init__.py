@@ -16,6 +16,7 @@ from miniet.version import MINIET_VERSION
 
 if TYPE_CHECKING:
     from miniet.errors import DataError, InvariantError, MinietError, RequestError
+    from miniet.memory.capture import Capture
     from miniet.server.config import Config
     from miniet.server.errors import ConfigError, NotRunningError, StartError
     from miniet.server.server import AsyncServer, Server
@@ -25,6 +26,7 @@ __version__ = MINIET_VERSION
 
 __all__ = [
     "AsyncServer",
+    "Capture",
     "Config",
     "ConfigError",
     "DataError",
@@ -40,6 +42,7 @@ __all__ = [
 
 _MODULES = {
     "miniet.errors": ("DataError", "InvariantError", "MinietError", "RequestError"),
+    "miniet.memory.capture": ("Capture",),
     "miniet.server.config": ("Config",),
     "miniet.server.errors": ("ConfigError", "NotRunningError", "StartError"),
     "miniet.server.server": ("AsyncServer", "Server"),

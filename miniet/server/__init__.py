@@ -1,6 +1,6 @@
 """The member on the network: the only user of asyncio, sockets and grpcio.
 
-    client ──► GrpcServer ──► services (kv, watch, lease, cluster, maintenance)
+    client ──► GrpcServer ──► services (kv, watch, lease, cluster, maintenance, memory)
                                  │  validate, convert            ▲ convert
                                  ▼                               │
                               Driver ──► Engine ──► answers ─────┘
@@ -17,7 +17,8 @@ before its entry is durable; no protobuf object outlives its handler; a request
 that is refused gets etcd's code and text from `rpc_errors`.
 
 Kept here, in memory: per open call what grpcio keeps in C, and a task; per status
-page nothing. Everything else belongs to the components.
+page nothing; while memory is traced, the last reading. Everything else belongs to
+the components.
 """
 
 import os

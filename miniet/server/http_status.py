@@ -1,6 +1,6 @@
-"""`/health`, `/version` and `/metrics` over plain HTTP, beside the client port.
+"""`/health`, `/version`, `/metrics` and `/debug/memory` over plain HTTP.
 
-On the standard library's server and threads of its own: these pages are asked for
+Beside the client port, on the standard library's server and threads: they are asked for
 a few times a minute, and must answer even when the loop is busy. What they say
 is computed on the loop, where the engine lives.
 """
@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 _CONNECTIONS_WAITING_MAX = 128
 _ANSWER_TIMEOUT_S = 10.0
+# Booking the traced blocks of a large server takes long, and has an end of its own.
+_ANSWER_TIMEOUTS_S = {"/debug/memory": 150.0}
 _STOP_POLL_S = 0.05
 
 
@@ -92,7 +94,7 @@ class HttpStatusServer:
             return await make()
 
         future = asyncio.run_coroutine_threadsafe(run(), self._loop)
-        return future.result(_ANSWER_TIMEOUT_S)
+        return future.result(_ANSWER_TIMEOUTS_S.get(path, _ANSWER_TIMEOUT_S))
 
 
 class _Listener(ThreadingHTTPServer):

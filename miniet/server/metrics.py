@@ -144,9 +144,10 @@ class EtcdCollector(Collector):
 class Metrics:
     """The page behind `/metrics` of one member."""
 
-    def __init__(self, collector: EtcdCollector) -> None:
+    def __init__(self, *collectors: Collector) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(collector)
+        for collector in collectors:
+            self._registry.register(collector)
         ProcessCollector(registry=self._registry)
 
     def render(self) -> bytes:

@@ -9,6 +9,8 @@ from miniet.errors import RequestError
 from miniet.server.bootstrap import BuiltMember
 from miniet.server.driver import Driver
 from miniet.server.http_status import Page, Pages, json_page
+from miniet.server.memory import MemoryReader
+from miniet.server.memory_metrics import MemoryCollector
 from miniet.server.metric_sources import MemberStatistics, MetricSources
 from miniet.server.metrics import CONTENT_TYPE, EtcdCollector, Metrics
 from miniet.server.recorders import Durations, Traffic
@@ -18,7 +20,7 @@ _HEALTH_READ_TIMEOUT_S = 1.0
 
 
 class StatusPages:
-    """`/health`, `/version` and `/metrics` of one member."""
+    """`/health`, `/version`, `/metrics` and `/debug/memory` of one member."""
 
     def __init__(
         self,
@@ -26,12 +28,14 @@ class StatusPages:
         driver: Driver,
         durations: Durations,
         traffic: Traffic,
+        memory: MemoryReader,
     ) -> None:
         self._member = member
         self._engine = member.engine
         self._driver = driver
         self._durations = durations
         self._traffic = traffic
+        self._memory = memory
         self._health_successes_total = 0
         self._health_failures_total = 0
 
@@ -41,16 +45,24 @@ class StatusPages:
         Args:
             extensive: also show how long calls took.
         """
+        memory = MemoryCollector()
         metrics = Metrics(
             EtcdCollector(
                 self._sources, self._durations, self._traffic, extensive=extensive
-            )
+            ),
+            memory,
         )
 
         async def render() -> Page:
+            memory.glance = await self._memory.glance()
             return Page(metrics.render(), CONTENT_TYPE)
 
-        return {"/health": self._health, "/version": self._version, "/metrics": render}
+        return {
+            "/health": self._health,
+            "/version": self._version,
+            "/metrics": render,
+            "/debug/memory": self._capture,
+        }
 
     async def _health(self) -> Page:
         if await self._is_healthy():
@@ -69,6 +81,13 @@ class StatusPages:
         except (TimeoutError, RequestError):
             return False
         return True
+
+    async def _capture(self) -> Page:
+        try:
+            return json_page((await self._memory.capture()).to_json())
+        except RequestError as error:
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+            return json_page({"error": str(error)}, status)
 
     async def _version(self) -> Page:
         return json_page(

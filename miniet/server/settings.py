@@ -253,3 +253,9 @@ class Settings:
         "3.4",
         "Release to keep the raft log in memory like; API and version stay 3.4's.",
     )
+    memory_trace: bool = _own(
+        "memory-trace",
+        BOOL,
+        "false",
+        "Trace memory from the start: puts take 8 to 10 times as long.",
+    )

@@ -66,6 +66,11 @@ class Client:
             rpc_pb2.StatusResponse,
         )
 
+    def commit(self) -> None:
+        """Have the backend committed, which comes before it is hashed."""
+        request = rpc_pb2.HashRequest()
+        self.call("/etcdserverpb.Maintenance/Hash", request, rpc_pb2.HashResponse)
+
     def watch(self, key: bytes) -> Any:
         """Open a watch; iterate the call for its responses, the first says created."""
         create = rpc_pb2.WatchCreateRequest(key=key)

@@ -39,13 +39,6 @@ def counts(etcd: miniet.Server) -> Counts:
     return Counts.of(etcd.statistics(), connection_count=1)
 
 
-def commit(client: Client) -> None:
-    """Hashing commits the backend first."""
-    client.call(
-        "/etcdserverpb.Maintenance/Hash", rpc_pb2.HashRequest(), rpc_pb2.HashResponse
-    )
-
-
 def compact(client: Client, revision: int) -> None:
     request = rpc_pb2.CompactionRequest(revision=revision, physical=True)
     client.call("/etcdserverpb.KV/Compact", request, rpc_pb2.CompactionResponse)
@@ -113,11 +106,11 @@ def test_only_values_that_were_read_since_the_start_count(tmp_path: Path) -> Non
 
 
 def test_last_commit_is_counted(etcd: miniet.Server, client: Client) -> None:
-    commit(client)
+    client.commit()
     for _ in range(7):
         client.put(b"key", bytes(1000))
     assert counts(etcd).backend_uncommitted_bytes > 7000
-    commit(client)
+    client.commit()
     now = counts(etcd)
     assert now.backend_uncommitted_count == now.backend_uncommitted_bytes == 0
     assert now.backend_last_commit_count == 7 + 1  # and the consistent index
