@@ -1,12 +1,11 @@
-"""What counting costs a put: this tree against another commit of it.
+"""Did a change cost anything? This tree against another commit of it.
 
-    python benchmarks/counting.py COMMIT [--rounds N]
+    python benchmarks/compare.py COMMIT [WORKLOAD] [--rounds N]
 
-Checks COMMIT out beside this tree and runs the workload `pipeline` on both in turn, a
-process each, so that what the machine does meanwhile meets both. The ratio is that
-of two neighbours in time, and its median is the figure; CPU time says more than
-puts per second where the disk is slow or the machine shared. It says nothing of the
-network's part, which is counted per call and not per put.
+Checks COMMIT out beside this tree and runs one of `workloads` (`pipeline` if none is
+named) on both in turn, a process each, so that what the machine does meanwhile meets
+both. A ratio is that of two neighbours in time, and the median of the ratios is the
+figure; processor time says more than puts per second where others use the machine.
 """
 
 import argparse
@@ -26,28 +25,30 @@ ROUNDS = 9
 _ROUND = """
 import json, sys
 from pathlib import Path
-from workloads import pipeline
-print(json.dumps(pipeline.measure("miniet", Path(sys.argv[1]))))
+from importlib import import_module
+workload = import_module("workloads." + sys.argv[1])
+print(json.dumps(workload.measure("miniet", Path(sys.argv[2]))))
 """
 
 
 def main() -> None:
     """Measure and show."""
-    parser = argparse.ArgumentParser(description="What does counting cost a put?")
+    parser = argparse.ArgumentParser(description="Did a change cost anything?")
     parser.add_argument("commit", help="the commit to compare with")
+    parser.add_argument("workload", nargs="?", default="pipeline")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     arguments = parser.parse_args()
     ratios: dict[str, list[float]] = {}
     with _checked_out(arguments.commit) as other:
         for number in range(arguments.rounds + 1):
             trees = (ROOT, other) if number % 2 else (other, ROOT)
-            figures = {tree: _round(tree) for tree in trees}
+            figures = {tree: _round(tree, arguments.workload) for tree in trees}
             if not number:
                 continue  # to warm up
             for name, value in figures[ROOT].items():
                 ratio = value / figures[other][name]
                 ratios.setdefault(name, []).append(ratio)
-                print(f"{name:16}{figures[other][name]:10.1f}{value:10.1f}{ratio:8.3f}")
+                print(f"{name:30}{figures[other][name]:10.1f}{value:10.1f}{ratio:8.3f}")
     for name, values in ratios.items():
         low, high = min(values), max(values)
         middle = statistics.median(values)
@@ -66,16 +67,17 @@ def _checked_out(commit: str) -> Iterator[Path]:
             subprocess.run([*git, "remove", "--force", str(tree)], check=True)
 
 
-def _round(tree: Path) -> dict[str, float]:
+def _round(tree: Path, workload: str) -> dict[str, float]:
     """Run one round on the package of `tree`, with the workload of this one."""
     path = os.pathsep.join((str(tree), str(Path(__file__).parent)))
     with tempfile.TemporaryDirectory(prefix="miniet-bench-") as directory:
         finished = subprocess.run(
-            [sys.executable, "-P", "-c", _ROUND, str(Path(directory) / "data")],
+            [sys.executable, "-c", _ROUND, workload, f"{directory}/data"],
             check=True,
             capture_output=True,
             text=True,
-            env={**os.environ, "PYTHONPATH": path},
+            # Processes that it starts must not find the package where they stand.
+            env={**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"},
         )
     figures: dict[str, float] = json.loads(finished.stdout)
     return figures
