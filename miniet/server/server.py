@@ -8,8 +8,9 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from functools import partial
+from importlib import import_module
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from miniet.clock import SystemClock
@@ -22,17 +23,18 @@ from miniet.server.driver import Driver
 from miniet.server.errors import NotRunningError, StartError
 from miniet.server.grpc_server import GrpcServer
 from miniet.server.health import HealthService
-from miniet.server.http_status import HttpStatusServer
 from miniet.server.kv import KvService
 from miniet.server.lease import LeaseService
 from miniet.server.maintenance import MaintenanceService
 from miniet.server.memory import MemoryReader, TracingSwitch
 from miniet.server.memory_service import MemoryService
 from miniet.server.methods import Method
-from miniet.server.pages import StatusPages
 from miniet.server.recorders import Durations, Traffic
 from miniet.server.statistics import ServerStatistics
 from miniet.server.watch import WatchService
+
+if TYPE_CHECKING:
+    from miniet.server.http_status import HttpStatusServer
 
 try:
     import uvloop
@@ -153,8 +155,9 @@ class AsyncServer:
     async def capture(self, label: str = "") -> Capture:
         """Read what is held, what Python pays for it, and the process.
 
-        Requests go on meanwhile. While tracing is on, the traced blocks are booked
-        by a forked process, which takes seconds for millions of them.
+        While tracing is on, the traced blocks are booked by a forked process, and
+        requests go on for the seconds that millions of them take. In a program that
+        imported grpcio before miniet there is no such process, and they wait.
 
         Args:
             label: what had been done, to be kept with the figures.
@@ -292,15 +295,21 @@ class AsyncServer:
         await driver.stop()
         member.close(commit=not driver.failed)
 
-    def _status_servers(self) -> list[HttpStatusServer]:
-        pages = StatusPages(
+    def _status_servers(self) -> "list[HttpStatusServer]":
+        if not self.config.listen_metrics_urls:
+            return []
+        # HTTP and Prometheus take 20 ms to import, which most servers do not need.
+        http = import_module("miniet.server.http_status")
+        pages = import_module("miniet.server.pages").StatusPages(
             self._member, self._driver, self._durations, self._traffic, self._memory
         )
         by_path = pages.by_path(extensive=self.config.metrics == "extensive")
         servers = []
         for url in self.config.listen_metrics_urls:
             parts = urlsplit(url)
-            server = HttpStatusServer(parts.hostname or "", parts.port or 0, by_path)
+            server = http.HttpStatusServer(
+                parts.hostname or "", parts.port or 0, by_path
+            )
             self._to_stop.push_async_callback(asyncio.to_thread, server.stop)
             self.metrics_urls += (_with_port(url, server.port),)
             servers.append(server)

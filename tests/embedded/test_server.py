@@ -83,6 +83,15 @@ def test_start_of_a_running_server_is_refused_and_does_no_harm() -> None:
             client.put(b"k")
 
 
+def test_start_imports_nothing_of_the_status_pages() -> None:
+    code = """
+import sys, miniet
+with miniet.Server():
+    assert not {"prometheus_client", "http.server"} & sys.modules.keys()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+
+
 def test_stop_of_a_server_that_does_not_run_is_nothing() -> None:
     etcd = miniet.Server()
     etcd.stop()
