@@ -321,6 +321,24 @@ class PlannedMember:
             count -= step
             if self._last_index >= self._next_cut():
                 self._cut()
+                count -= self._skip(count)
+
+    def _skip(self, count: int) -> int:
+        """Skip whole cycles of equal entries: after each the log is the same again."""
+        is_cycle = self._last_index == self._snapshot_index and len(self._log) == 1
+        if not is_cycle or self._log[0][0] != self._catch_up:
+            return 0
+        cycle = self._snapshot_count + 1 + self._in_flight // 2
+        skipped = count // cycle * cycle
+        self._first_index += skipped
+        self._last_index += skipped
+        self._snapshot_index += skipped
+        first, last = self._snapshot_range
+        self._snapshot_range = (
+            first + skipped // cycle * (self._snapshot_count + 1),
+            last + skipped // cycle * (self._snapshot_count + self._in_flight),
+        )
+        return skipped
 
     def _next_cut(self) -> int:
         """Index at which a snapshot or a cut falls due.
@@ -343,7 +361,7 @@ class PlannedMember:
                 first + self._snapshot_count + 1,
                 last + self._snapshot_count + self._in_flight,
             )
-        self._drop(self._last_index - self._catch_up - self._first_index)
+        self._drop(self._last_index - self._catch_up + 1 - self._first_index)
 
     def _drop(self, count: int) -> None:
         """Take entries off the front."""

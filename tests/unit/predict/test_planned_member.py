@@ -34,6 +34,17 @@ def test_log_is_a_sawtooth(puts: int, kept: int) -> None:
     assert plan.counts().raft_entry_count == pytest.approx(kept, abs=40)
 
 
+@pytest.mark.parametrize("profile", ["3.4", "3.6"])
+def test_a_billion_puts_end_where_a_few_do(profile: str) -> None:
+    """Whole cycles of the log are skipped: the rest is what remains of the last."""
+    few, many = member(profile), member(profile)
+    cycle = PROFILES[profile].snapshot_count + 1 + 8
+    put(few, 4 * cycle)
+    put(many, 10_000 * cycle)
+    assert few.counts().raft_entry_count == many.counts().raft_entry_count
+    assert few.counts().raft_payload_bytes == many.counts().raft_payload_bytes
+
+
 def test_3_6_keeps_the_catch_up_entries_and_a_hundred() -> None:
     plan = member("3.6")
     put(plan, 50_000)
