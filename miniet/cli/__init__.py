@@ -12,6 +12,7 @@ from miniet import __version__
 COMMANDS = {
     "serve": "Run an etcd v3 server.",
     "memory": "Show what a server holds: counts, Python, Go, the process.",
+    "predict": "Say what a Go etcd would hold under a load.",
     "doctor": "Say what holds a server's memory, and what changes it.",
 }
 """Modules of this package, each with a `command`, and what the overview says."""

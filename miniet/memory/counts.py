@@ -143,11 +143,16 @@ class Counts:
         """Take back what `to_json` made; a field that is missing is 0.
 
         Raises:
-            ValueError: there is a field that is none of ours.
+            ValueError: there is a field that is none of ours, or no whole number.
         """
+        if not isinstance(document, Mapping):
+            raise ValueError("counts are an object with a number for each name")
         unknown = document.keys() - {spec.name for spec in fields(cls)}
         if unknown:
             raise ValueError(f"no such counts: {', '.join(sorted(unknown))}")
+        for name, value in document.items():
+            if type(value) is not int:
+                raise ValueError(f"{name} is not a whole number: {value!r}")
         return cls(**document)
 
     def to_json(self) -> dict[str, int]:

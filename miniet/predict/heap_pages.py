@@ -91,13 +91,20 @@ class HeapPages:
         loaded = Band(
             round(min(low * self.goal(live.low), live.low + churn.low)),
             round(min(likely * self.goal(most.likely), most.likely + churn.likely)),
-            round(min(high * self.goal(most.high), most.high + churn.high)),
+            round(
+                min(
+                    high * self.goal(most.high) + fitted.LOADED_BYTES,
+                    most.high + churn.high,
+                )
+            ),
         )
+        if not burst.high:
+            return loaded
         low, likely = fitted.BURST_SHARE
         return Band(
             max(loaded.low, round(live.low + low * burst.low)),
             max(loaded.likely, round(live.likely + likely * burst.likely)),
-            max(loaded.high, live.high, round(self.goal(live.high + burst.high))),
+            max(loaded.high, round(self.goal(live.high + burst.high))),
         )
 
     def _left(self, live: Band) -> Band:

@@ -9,6 +9,7 @@ from miniet.memory.counts import Counts
 from miniet.predict import calibration as fitted
 from miniet.predict.components import GoComponent
 from miniet.predict.go_sizes import (
+    PAGE_BYTES,
     channel_bytes,
     grown_capacity,
     map_bytes,
@@ -63,7 +64,7 @@ def raft_log(counts: Counts, profile: Profile, history: History) -> Band:
     """Entries: their data in size classes, and slots of the array that holds them.
 
     The mean entry stands for all. Where sizes are mixed, the data takes between its
-    payload and, with small entries, a quarter more.
+    payload and a seventh more, and never a page more per entry.
     """
     count = counts.raft_entry_count
     if not count:
@@ -75,7 +76,9 @@ def raft_log(counts: Counts, profile: Profile, history: History) -> Band:
     return Band(
         round(least),
         round(max(least, data + slots)),
-        round(max(data, 1.15 * payload) + 1.15 * slots),
+        round(
+            max(data, min(1.15 * payload, payload + PAGE_BYTES * count)) + 1.15 * slots
+        ),
     )
 
 

@@ -1,5 +1,6 @@
 """A load described by flags or a file, turned into stages of counts."""
 
+import re
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -23,6 +24,8 @@ class PlannedStage:
     counts: Counts
     idle_s: float = 0.0
     """Rest right before."""
+    is_restarted: bool = False
+    """The process was started anew to come here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,9 @@ class Workload:
     """What clients do, in order: put, lease, watch, range, delete, compact, rest.
 
     Sizes are bytes; what is 0 or False is not done.
+
+    Raises:
+        ValueError: a setting is below 0, or below 1 where nothing makes no sense.
     """
 
     puts: int = 0
@@ -58,7 +64,7 @@ class Workload:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read it from a TOML file of these names.
+        """Read it from a TOML file of these names; sizes may be text, as `1MiB`.
 
         Raises:
             ValueError: the file is no TOML, or has a name or a value that is wrong.
@@ -69,16 +75,17 @@ class Workload:
         for name, value in document.items():
             if name not in kinds:
                 raise ValueError(f"no such setting of a workload: {name}")
+            if name.endswith("_size") and isinstance(value, str):
+                document[name] = value = parse_size(value)
             if type(value) is not kinds[name]:
                 raise ValueError(f"{name} must be {_NAMES[kinds[name]]}: {value!r}")
-            if value < 0:
-                raise ValueError(f"{name} must not be negative: {value}")
         return cls(**document)
 
     def __post_init__(self) -> None:
-        for name in AT_LEAST_ONE:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1")
+        for name, value in asdict(self).items():
+            if value < (name in AT_LEAST_ONE):
+                least = "at least 1" if name in AT_LEAST_ONE else "0 or more"
+                raise ValueError(f"{name} must be {least}: {value}")
 
     def stages(self, profile: Profile) -> Iterator[PlannedStage]:
         """Walk through it under one release."""
@@ -92,7 +99,11 @@ class Workload:
         for name, is_wanted, act in self._acts(member):
             if is_wanted:
                 act()
-                yield PlannedStage(name=name, counts=member.counts())
+                yield PlannedStage(
+                    name=name,
+                    counts=member.counts(),
+                    is_restarted=name == "restarted",
+                )
         if self.rest:
             for name, seconds in RESTS:
                 yield PlannedStage(name=name, counts=member.counts(), idle_s=seconds)
@@ -140,3 +151,16 @@ class Workload:
 
 
 _NAMES = {int: "a whole number", bool: "true or false"}
+_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
+
+
+def parse_size(text: str) -> int:
+    """Read a number of bytes: `1024`, `16KiB`, `1M`.
+
+    Raises:
+        ValueError: it is no such number.
+    """
+    found = re.fullmatch(r"(\d{1,15})\s*(b|(?:([kmg])(?:i?b)?))?", text.strip().lower())
+    if not found:
+        raise ValueError(f"{text!r} is no size: write 1024, 16KiB or 1MiB")
+    return int(found[1]) * _UNITS[found[3] or ""]

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from miniet.predict import PROFILES, Workload
+from miniet.predict.workload import parse_size
 
 
 def names(workload: Workload) -> list[str]:
@@ -50,6 +51,22 @@ def test_file_describes_a_load(tmp_path: Path) -> None:
     file = tmp_path / "load.toml"
     file.write_text("puts = 1000\nvalue_size = 1048576\ncompact = true\n")
     assert Workload.load(file) == Workload(puts=1000, value_size=2**20, compact=True)
+    file.write_text('value_size = "1MiB"\n')
+    assert Workload.load(file).value_size == 2**20
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1024", 1024), ("17B", 17), ("16KiB", 2**14), ("1m", 2**20), ("2 GB", 2**31)],
+)
+def test_size_is_read_with_its_unit(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "MiB", "1.5MiB", "-1", "1TiB", "1kk"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no size: write 1024, 16KiB or 1MiB"):
+        parse_size(text)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +76,8 @@ def test_file_describes_a_load(tmp_path: Path) -> None:
         ('puts = "1"', "puts must be a whole number: '1'"),
         ("puts = true", "puts must be a whole number: True"),
         ("compact = 1", "compact must be true or false: 1"),
-        ("puts = -1", "puts must not be negative: -1"),
-        ("keys = 0", "keys must be at least 1"),
+        ("puts = -1", "puts must be 0 or more: -1"),
+        ("keys = 0", "keys must be at least 1: 0"),
         ("puts", "Expected '=' after a key"),
     ],
 )
