@@ -1,10 +1,14 @@
 """The stages of a run's variant, side by side: what was held, and what it cost."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from dataclasses import replace
+
+from miniet.memory.accounts import accounts
 from miniet.memory.capture import Capture
 from miniet.memory.counts import Counts
 from miniet.memory.process import ProcessMemory
+from miniet.predict.components import GoComponent
 from miniet.predict.prediction import Prediction
 from miniet.report.costs import error_text
 from miniet.report.run import Stage, Table, Variant
@@ -15,8 +19,25 @@ _STAGE = Column(name="stage", is_text=True)
 
 
 def stage_sheets(variant: Variant) -> list[Sheet]:
-    """Return what the stages of a variant held and what that cost."""
-    return [_counts_sheet(variant.stages), _memory_sheet(variant.stages)]
+    """Return what the stages of a variant held and what that cost; none without one."""
+    stages = variant.stages
+    if not stages:
+        return []
+    return [
+        _counts_sheet(stages),
+        _memory_sheet(stages),
+        _accounts_sheet(stages),
+        _parts_sheet(
+            "Live heap of Go by component, by its profile",
+            stages,
+            [_profile(stage.capture) for stage in stages],
+        ),
+        _parts_sheet(
+            "Live heap of Go by component, predicted (likely)",
+            stages,
+            [_predicted(stage.prediction) for stage in stages],
+        ),
+    ]
 
 
 def table_sheet(table: Table) -> Sheet:
@@ -105,6 +126,66 @@ def _memory_sheet(stages: Sequence[Stage]) -> Sheet:
     ]
     columns.insert(5, ("live heap of Go", "error", errors))
     return _sheet(f"What that cost, {scale.unit}", stages, columns)
+
+
+def _accounts_sheet(stages: Sequence[Stage]) -> Sheet:
+    """Return what was resident, down to the remainder: the rows add up to RSS."""
+    parts = [
+        {account.name: account.bytes for account in accounts(stage.capture)}
+        for stage in stages
+    ]
+    sheet = _parts_sheet("What the process had resident", stages, parts, total="RSS")
+    if all(stage.capture.traced or stage.capture.go for stage in stages):
+        return sheet
+    return replace(
+        sheet,
+        note="Tracing was off: the components are in the remainder, and the counts "
+        "above say what they keep.",
+    )
+
+
+def _profile(capture: Capture) -> Mapping[str, int]:
+    return (capture.go.bytes_by_component if capture.go else None) or {}
+
+
+def _predicted(prediction: Prediction | None) -> Mapping[str, int]:
+    if prediction is None:
+        return {}
+    return {name: band.likely for name, band in prediction.components.items()}
+
+
+def _parts_sheet(
+    title: str,
+    stages: Sequence[Stage],
+    parts: Sequence[Mapping[str, int]],
+    *,
+    total: str = "total",
+) -> Sheet:
+    """Return a row per part and a column per stage; none for what shows as 0."""
+    scale = Scale.of(size for found in parts for size in found.values())
+    names = {name: None for found in parts for name in found}  # in order, once each
+    rows = [
+        [_label(name), *(scale.cell(found.get(name)) for found in parts)]
+        for name in names
+    ]
+    rows = [row for row in rows if set(row[1:]) - {"0", "0.0", "-0.0", "-"}]
+    if rows:
+        sums = [scale.cell(sum(found.values()) or None) for found in parts]
+        rows.append([total, *sums])
+    return Sheet(
+        title=f"{title}, {scale.unit}",
+        columns=[
+            Column(name="part", is_text=True),
+            *(Column(name=stage.name) for stage in stages),
+        ],
+        rows=rows,
+        has_total=True,
+    )
+
+
+def _label(name: str) -> str:
+    """Return the name to show: keys of Go's components have one of their own."""
+    return GoComponent(name).label if name in list(GoComponent) else name
 
 
 def _live_bytes(capture: Capture) -> int | None:

@@ -140,7 +140,7 @@ def real_capture(label: str, held: Counts, live_mib: int, *, after_s: float) -> 
             next_gc_bytes=2 * live_mib * MIB,
             is_collected=True,
             bytes_by_component={
-                "raft": (live_mib - 6) * MIB,
+                "raft": max(0, live_mib - 6) * MIB,
                 "wal": MIB,
                 "connections": 200_000,
                 "fixed": 4 * MIB,
