@@ -1,7 +1,6 @@
 """The stages of a run's variant, side by side: what was held, and what it cost."""
 
 from collections.abc import Callable, Mapping, Sequence
-
 from dataclasses import replace
 
 from miniet.memory.accounts import accounts
