@@ -18,7 +18,7 @@ Keeps in memory: a connection per client, and what a call is about to return.
 from miniet.client.capture import read_capture, set_tracing
 from miniet.client.errors import ClientError
 from miniet.client.etcd import EtcdClient
-from miniet.client.watch import WatchStream
+from miniet.client.watch import WatchStream, watcher_of
 
 __all__ = [
     "ClientError",
@@ -26,4 +26,5 @@ __all__ = [
     "WatchStream",
     "read_capture",
     "set_tracing",
+    "watcher_of",
 ]

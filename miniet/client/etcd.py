@@ -1,7 +1,7 @@
 """`EtcdClient`: etcd's API as plain blocking calls on one connection."""
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from operator import methodcaller
 from types import TracebackType
 from typing import Any, Self
@@ -18,8 +18,8 @@ TIMEOUT_S = 30.0
 """Longest wait for an answer. Compaction and defragmentation wait longer: they take
 as long as the file is large."""
 LONG_TIMEOUT_S = 600.0
-PUTS_IN_FLIGHT = 32
-"""Puts under way at once while loading. More of them gain nothing: grpcio's client
+CALLS_IN_FLIGHT = 32
+"""Calls under way at once while loading. More of them gain nothing: grpcio's client
 is then what limits."""
 _OPTIONS = [
     ("grpc.max_send_message_length", -1),
@@ -74,7 +74,7 @@ class EtcdClient:
         pairs: Iterable[tuple[bytes, bytes]],
         *,
         lease: int = 0,
-        in_flight: int = PUTS_IN_FLIGHT,
+        in_flight: int = CALLS_IN_FLIGHT,
         on_put: Callable[[], None] = lambda: None,
     ) -> int:
         """Write pairs with a put each, several on their way at once.
@@ -85,23 +85,29 @@ class EtcdClient:
         Returns:
             The highest revision seen, 0 if there were no pairs.
         """
-        put = self._unary("KV/Put", rpc_pb2.PutResponse)
-        waiting: deque[Any] = deque()
+        requests = (
+            rpc_pb2.PutRequest(key=key, value=value, lease=lease)
+            for key, value in pairs
+        )
+        answers = self._pipeline("KV/Put", requests, rpc_pb2.PutResponse, in_flight)
         revision = 0
-
-        def finish() -> int:
-            answer = self._answer("KV/Put", waiting.popleft().result)
+        for answer in answers:
+            revision = max(revision, int(answer.header.revision))
             on_put()
-            return max(revision, int(answer.header.revision))
-
-        for key, value in pairs:
-            if len(waiting) >= in_flight:
-                revision = finish()
-            request = rpc_pb2.PutRequest(key=key, value=value, lease=lease)
-            waiting.append(put.future(request, timeout=self._timeout_s))
-        while waiting:
-            revision = finish()
         return revision
+
+    def put_leased(self, items: Iterable[tuple[bytes, bytes, int]]) -> None:
+        """Write keys with a put each, several on their way at once.
+
+        Args:
+            items: key, value and lease; taken one by one.
+        """
+        requests = (
+            rpc_pb2.PutRequest(key=key, value=value, lease=lease)
+            for key, value, lease in items
+        )
+        for _ in self._pipeline("KV/Put", requests, rpc_pb2.PutResponse):
+            pass
 
     def put_together(
         self, pairs: Iterable[tuple[bytes, bytes]], *, lease: int = 0
@@ -169,6 +175,24 @@ class EtcdClient:
         request = rpc_pb2.LeaseRevokeRequest(ID=lease)
         self.call("Lease/LeaseRevoke", request, rpc_pb2.LeaseRevokeResponse)
 
+    def grant_all(self, ttl_s: int, leases: Iterable[int]) -> list[int]:
+        """Make leases, several on their way at once, and return their ids.
+
+        Args:
+            leases: ids, taken one by one; where it is 0 the server chooses one.
+        """
+        requests = (rpc_pb2.LeaseGrantRequest(ID=lease, TTL=ttl_s) for lease in leases)
+        granted = rpc_pb2.LeaseGrantResponse
+        answers = self._pipeline("Lease/LeaseGrant", requests, granted)
+        return [int(answer.ID) for answer in answers]
+
+    def revoke_all(self, leases: Iterable[int]) -> None:
+        """End leases and delete their keys, several on their way at once."""
+        requests = (rpc_pb2.LeaseRevokeRequest(ID=lease) for lease in leases)
+        revoked = rpc_pb2.LeaseRevokeResponse
+        for _ in self._pipeline("Lease/LeaseRevoke", requests, revoked):
+            pass
+
     def leases(self) -> list[int]:
         """Return the ids of all leases."""
         request = rpc_pb2.LeaseLeasesRequest()
@@ -204,6 +228,26 @@ class EtcdClient:
         call = self._unary(method, response_type)
         timeout_s = self._timeout_s if timeout_s is None else timeout_s
         return self._answer(method, lambda: call(request, timeout=timeout_s))
+
+    def _pipeline(
+        self,
+        method: str,
+        requests: Iterable[Message],
+        response_type: type[Message],
+        in_flight: int = CALLS_IN_FLIGHT,
+    ) -> Iterator[Any]:
+        """Send requests, at most `in_flight` before the first is answered.
+
+        Yields the answers in the order of the requests, which are taken one by one.
+        """
+        call = self._unary(method, response_type)
+        waiting: deque[Any] = deque()
+        for request in requests:
+            if len(waiting) >= in_flight:
+                yield self._answer(method, waiting.popleft().result)
+            waiting.append(call.future(request, timeout=self._timeout_s))
+        while waiting:
+            yield self._answer(method, waiting.popleft().result)
 
     def _unary(self, method: str, response_type: type[Message]) -> Any:
         path = method if method.startswith("/") else f"/etcdserverpb.{method}"

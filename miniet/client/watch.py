@@ -9,6 +9,19 @@ from miniet.client.errors import ClientError
 from miniet.pb import rpc_pb2
 
 
+def watcher_of(
+    key: bytes, range_end: bytes = b"", *, start_revision: int = 0
+) -> rpc_pb2.WatchCreateRequest:
+    """Describe a watcher, for `EtcdClient.watch`.
+
+    Args:
+        start_revision: the first that it is to hear of; 0: the next one.
+    """
+    return rpc_pb2.WatchCreateRequest(
+        key=key, range_end=range_end, start_revision=start_revision
+    )
+
+
 class WatchStream:
     """A watch stream, open until it is cancelled; nothing is read before asked for.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from miniet.client import ClientError, EtcdClient
+from miniet.client import ClientError, EtcdClient, watcher_of
 from miniet.pb import rpc_pb2
 from tests.support.real_etcd import free_ports
 
@@ -76,11 +76,20 @@ def test_leases(client: EtcdClient) -> None:
     assert client.range(b"leased").count == 0
 
 
+def test_leases_and_their_keys_by_the_hundred(client: EtcdClient) -> None:
+    leases = client.grant_all(3600, (0 for _ in range(100)))
+    client.put_leased((b"l%02d" % n, b"v", lease) for n, lease in enumerate(leases))
+    assert set(leases) <= set(client.leases())
+    assert client.range(b"l99").kvs[0].lease == leases[99]
+    client.revoke_all(leases)
+    assert not set(leases) & set(client.leases())
+    assert client.range(b"l", b"m", count_only=True).count == 0
+
+
 def test_watch_stream_lives_on_when_its_requests_have_ended(
     client: EtcdClient,
 ) -> None:
-    creates = [rpc_pb2.WatchCreateRequest(key=b"w%d" % number) for number in range(3)]
-    stream = client.watch(creates)
+    stream = client.watch(watcher_of(b"w%d" % number) for number in range(3))
     stream.wait_created()
     client.put(b"w0", b"1")
     client.put(b"w2", b"2")
