@@ -25,6 +25,8 @@ _SNAPSHOT_COUNTS = {"3.6": 10_000}
 _SNAPSHOT_COUNT = 100_000
 _COMPACT_EVERY = 100
 """3.6 compacts the log whenever more than this many entries were applied since."""
+_BATCH_ENTRIES = 256
+"""A snapshot that is due is taken after the batch of entries that made it due."""
 _ENTRY_OVERHEAD_BYTES = 22
 """What a request's encoding adds to key and value: measured, 3.4.23 and 3.5.1."""
 _OTHER_ENTRY_BYTES = 30
@@ -69,6 +71,7 @@ def read_counts(
     seen |= log | index
     known = {name: value for name, value in seen.items() if value is not None}
     unseen = tuple(spec.name for spec in fields(Counts) if spec.name not in known)
+    estimated = {name: basis for name, basis in estimated.items() if name in known}
     return SeenCounts(Counts(**known), estimated, unseen)
 
 
@@ -79,7 +82,6 @@ def _exact(status: Any, metrics: Metrics) -> dict[str, int | None]:
     handled = metrics.get("grpc_server_handled_total")
     return {
         "key_count": keys,
-        "index_key_count": keys,
         "current_revision": metrics.get(f"{mvcc}current_revision"),
         "compact_revision": metrics.get(f"{mvcc}compact_revision"),
         "put_total": metrics.get("etcd_mvcc_put_total"),
@@ -109,7 +111,10 @@ def _log(
         snapshot = applied - applied % _COMPACT_EVERY
         is_cut = True
     else:
-        snapshot = applied - applied % (count + 1)
+        snapshots, beyond = divmod(applied, count + 1)
+        if beyond < _BATCH_ENTRIES and saves == snapshots - 1:
+            snapshots -= 1  # it is due and not taken yet
+        snapshot = snapshots * (count + 1)
         # A process that has taken no snapshot began with one: its log was read from
         # the WAL, which has nothing before it.
         is_cut = saves != 0
@@ -121,25 +126,25 @@ def _log(
     else:
         first = snapshot + 1
     entries = max(last - first + 1, 0)
-    payload = round(entries * _mean_entry_bytes(metrics, last))
+    mean = _mean_entry_bytes(metrics, last)
     return {
         "raft_entry_count": entries,
-        "raft_payload_bytes": payload,
+        "raft_payload_bytes": None if mean is None else round(entries * mean),
         "raft_first_index": first,
         "raft_last_index": last,
         "raft_snapshot_index": snapshot,
     }, f"{basis} ({count:,}), the applied index and the mean size of puts"
 
 
-def _mean_entry_bytes(metrics: Metrics, last_index: int) -> float:
-    """Estimate the data of a mean entry.
+def _mean_entry_bytes(metrics: Metrics, last_index: int) -> float | None:
+    """Estimate the data of a mean entry; None where all writes are from before.
 
     Every entry that writes makes one revision, with one or more puts in it. There
     have been at most as many as revisions, and as puts and deletes since the start.
     """
     writes, is_whole = _writes(metrics)
     if writes == 0:
-        return _OTHER_ENTRY_BYTES
+        return _OTHER_ENTRY_BYTES if is_whole else None
     put_bytes = metrics.get("etcd_debugging_mvcc_total_put_size_in_bytes") or 0
     mean = put_bytes / writes + _ENTRY_OVERHEAD_BYTES
     share = min(writes / max(last_index, 1), 1.0) if is_whole else 1.0
@@ -156,18 +161,22 @@ def _writes(metrics: Metrics) -> tuple[int, bool]:
 
 def _index(seen: Mapping[str, int | None], metrics: Metrics) -> dict[str, int | None]:
     """Estimate the revisions that the index holds, from those since the start."""
-    keys = seen["index_key_count"]
+    keys = seen["key_count"]
     if keys is None:
         return {}
     puts = metrics.get("etcd_mvcc_put_total") or 0
     operations = puts + (metrics.get("etcd_mvcc_delete_total") or 0)
+    # A process that began later than the store has counted fewer.
     current, compacted = seen["current_revision"] or 1, seen["compact_revision"] or 0
     if operations >= current - 1:
         gone = metrics.get("etcd_debugging_mvcc_db_compaction_keys_total") or 0
         revisions = operations - gone
-    else:  # a process started later: at most a revision of every key before
-        revisions = keys + current - max(compacted, 1)
+    elif compacted > 0:  # at most: one of every key, and all since
+        revisions = keys + current - compacted
+    else:
+        revisions = current - 1
     return {
+        "index_key_count": keys,  # the metric has no deleted ones
         "index_generation_count": keys,
         "index_revision_count": max(revisions, keys),
     }

@@ -45,6 +45,8 @@ LOGS = [
      {"snapshot-count": "5000", "snapshot-catchup-entries": "100"}, 2, 9_903),
     ("a process that began with a snapshot has nothing before it",
      12_000, "3.4", {"snapshot-count": "5000"}, 0, 10_003),
+    ("a snapshot just due is not taken before the batch is over",
+     10_010, "3.4", {"snapshot-count": "5000"}, 1, 2),
     ("3.6 cuts every 100 entries", 7_050, "3.6", {}, 0, 2_001),
     ("3.6 cuts nothing of few", 99, "3.6", {}, 0, 1),
 ]  # fmt: skip
@@ -72,6 +74,12 @@ def test_txn_of_many_puts_is_one_entry() -> None:
 
 def test_entries_without_puts_are_small() -> None:
     assert seen(2000).counts.raft_payload_bytes == 2000 * 30
+
+
+def test_size_of_entries_from_before_the_start_is_unseen() -> None:
+    result = seen(2000, **{REVISION: 1900})
+    assert "raft_payload_bytes" in result.unseen
+    assert "raft_payload_bytes" not in result.estimated
 
 
 def test_estimates_say_what_they_rest_on() -> None:
