@@ -14,6 +14,7 @@ COMMANDS = {
     "memory": "Show what a server holds: counts, Python, Go, the process.",
     "predict": "Say what a Go etcd would hold under a load.",
     "doctor": "Say what holds a server's memory, and what changes it.",
+    "lab": "Run an experiment on etcd's memory and report what it shows.",
 }
 """Modules of this package, each with a `command`, and what the overview says."""
 
