@@ -124,7 +124,8 @@ _GROWTH = "Payload that each component held more at the last stage than at the f
 
 def _resident(variants: Sequence[Variant]) -> Canvas:
     """Stack the parts of RSS over time, a panel per variant."""
-    canvas, panels = _panels([2.6] * len(variants), sharey=True)
+    height_in = 2.6 if len(variants) <= 2 else 1.9
+    canvas, panels = _panels([height_in] * len(variants), sharey=True)
     used: set[PartOf] = set()
     for panel, variant in zip(panels, variants, strict=True):
         points = moments(variant)

@@ -23,6 +23,7 @@ class TimelinePoint:
     """The process and the counts at a time between two stages."""
 
     time_s: float
+    """Since the variant began; its capture has the time of day."""
     capture: Capture
 
 

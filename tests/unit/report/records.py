@@ -167,11 +167,12 @@ def variant(name: str, kept_mib: int) -> Variant:
     ]
     between = [
         TimelinePoint(
-            time_s=START_S + second,
+            time_s=float(second),
             capture=capture(
                 "",
                 counts(100 * second, 115 * second, 114 * second, 100 * second),
                 process(48 + 107 * second, 6 * second),
+                after_s=second,
             ),
         )
         for second in range(1, 10)
