@@ -148,8 +148,11 @@ class History:
         if count:
             self.is_stale_gone = False
         self.buffer_count = max(count, self.buffer_count)
-        if size >= self.stale_bytes:
+        if count >= self.stale_count:
             self.stale_count, self.stale_bytes = count, size
+        elif counts.put_total != self._put_total:
+            left = 1 - count / self.stale_count  # slots that it did not reach
+            self.stale_bytes = round(size + left * self.stale_bytes)
 
 
 def _whole(mean: float) -> tuple[int, int]:

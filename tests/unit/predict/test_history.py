@@ -1,5 +1,7 @@
 """What is left in capacities; figures of compaction as measured on 3.4.23."""
 
+import pytest
+
 from miniet.memory.counts import Counts
 from miniet.predict import PROFILES
 from miniet.predict.history import History
@@ -95,3 +97,21 @@ def test_stale_pairs_go_with_a_commit_that_writes_none() -> None:
     )
     history.see(after, is_restarted=False, rested_s=0.0)
     assert history.stale_count == 0
+
+
+def batch(total: int, count: int, size: int) -> Counts:
+    return Counts(
+        put_total=total, backend_last_commit_count=count, backend_last_commit_bytes=size
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "stale_bytes"), [(20, 200, 200), (5, 50, 5_050), (10, 100, 100)]
+)
+def test_batch_overwrites_the_slots_that_it_reaches(
+    count: int, size: int, stale_bytes: int
+) -> None:
+    history = History(PROFILES["3.4"])
+    history.see(batch(10, 10, 10_000), is_restarted=False, rested_s=0.0)
+    history.see(batch(99, count, size), is_restarted=False, rested_s=0.0)
+    assert history.stale_bytes == stale_bytes
