@@ -31,6 +31,10 @@ WATCHED_KEY_BYTES = 171
 """Fit: what the first watcher of a key adds; residual 2 %."""
 RANGE_WATCHER_BYTES = 593
 """Fit: a watcher of a range of its own, with its interval; residual 1 %."""
+CLOSED_BYTES = 1_250
+"""Fit: what a connection or a stream leaves behind: descriptors of three goroutines."""
+CANCELED_WATCHER_BYTES = 50
+"""Fit: what a watcher leaves behind, in maps that never shrink."""
 FREE_PAGE_BYTES = 25
 """Fit: bbolt's free list and page map per free page, 18 to 36."""
 SEND_QUOTA_BYTES = 66 * KIB

@@ -1,7 +1,6 @@
 """`GoModel`: counts in, prediction out, step by step through a process's life."""
 
 from miniet.memory.counts import Counts
-from miniet.predict.components import GoComponent
 from miniet.predict.heap_pages import HeapPages
 from miniet.predict.history import History
 from miniet.predict.live_heap import live_heap
@@ -84,9 +83,9 @@ class GoModel:
             idle_s: seconds without load right before.
         """
         before = self._before
-        work = churn(counts, before)
-        self._rested_s = idle_s + (0.0 if work.likely else self._rested_s)
         is_restarted = self._is_restarted
+        work = churn(counts, before, is_restarted=is_restarted)
+        self._rested_s = idle_s + (0.0 if work.likely else self._rested_s)
         self._history.see(counts, is_restarted=is_restarted, rested_s=self._rested_s)
         components = live_heap(
             counts, self._profile, self._history, peer_count=self._peer_count
@@ -135,8 +134,3 @@ def _narrow(band: Band) -> Band:
     half = WIDTH_MAX**0.5
     low = max(band.low, min(band.likely / half, band.high / WIDTH_MAX))
     return Band(round(low), max(round(low), band.likely), round(low * WIDTH_MAX))
-
-
-def label_of(component: str) -> str:
-    """Return the name to show for a key of `Prediction.components`."""
-    return GoComponent(component).label

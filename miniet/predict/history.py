@@ -58,10 +58,12 @@ class History:
         "array_count",
         "array_slots",
         "buffer_count",
+        "channel_count_max",
         "is_stale_gone",
         "log_slots",
         "stale_bytes",
         "stale_count",
+        "watcher_count_max",
     )
 
     def __init__(self, profile: Profile) -> None:
@@ -79,6 +81,8 @@ class History:
         self.log_slots = 0
         self.array_count = 0.0
         self.array_slots = 0.0
+        self.channel_count_max = 0  # connections and streams
+        self.watcher_count_max = 0
         self.buffer_count = 0
         self.stale_count = 0
         self.stale_bytes = 0
@@ -95,6 +99,9 @@ class History:
         is_compacted = self._see_index(counts, is_restarted)
         self._see_batches(counts, is_compacted, rested_s)
         self._put_total = counts.put_total
+        channels = counts.connection_count + counts.stream_count
+        self.channel_count_max = max(self.channel_count_max, channels)
+        self.watcher_count_max = max(self.watcher_count_max, counts.watcher_count)
 
     def _see_log(self, counts: Counts, is_restarted: bool) -> None:
         """The array is as long as needed after a cut or a start, then it grows."""

@@ -56,7 +56,7 @@ def live_heap(
         GoComponent.CONNECTIONS: connections,
         GoComponent.REQUESTS: requests(counts, profile),
         GoComponent.WAL: exactly(fitted.WAL_BYTES),
-        GoComponent.FIXED: around(fitted.FIXED_BYTES, 0.04),
+        GoComponent.FIXED: around(fitted.FIXED_BYTES, 0.04) + _closed(counts, history),
     }
 
 
@@ -218,6 +218,15 @@ def exactly(value: float) -> Band:
 def around(value: float, share: float) -> Band:
     """A band that reaches `share` of the value to both sides."""
     return Band(round(value * (1 - share)), round(value), round(value * (1 + share)))
+
+
+def _closed(counts: Counts, history: History) -> Band:
+    """What connections, streams and watchers that are gone have left behind."""
+    channels = counts.connection_count + counts.stream_count
+    closed = history.channel_count_max - channels
+    canceled = history.watcher_count_max - counts.watcher_count
+    total = closed * fitted.CLOSED_BYTES + canceled * fitted.CANCELED_WATCHER_BYTES
+    return around(total, 0.3)
 
 
 def _connections(counts: Counts) -> Band:

@@ -14,8 +14,8 @@ from miniet.predict.profiles import Profile
 NOTHING = Band(0, 0, 0)
 
 
-def churn(counts: Counts, before: Counts) -> Band:
-    """Estimate what was allocated between two moments."""
+def churn(counts: Counts, before: Counts, *, is_restarted: bool) -> Band:
+    """Estimate what was allocated between two moments; a start reads the log back."""
     put_bytes = max(0, counts.put_bytes_total - before.put_bytes_total)
     read_bytes = max(0, counts.backend_read_bytes - before.backend_read_bytes)
     operations = max(
@@ -32,6 +32,7 @@ def churn(counts: Counts, before: Counts) -> Band:
         + fitted.CALL_BYTES * operations
         + fitted.WATCH_CALL_BYTES * watchers
         + fitted.CONNECT_BYTES * connections
+        + fitted.READ_COPIES * counts.raft_payload_bytes * is_restarted
     )
     return Band(round(likely / 2), round(likely), round(2 * likely))
 

@@ -33,8 +33,6 @@ class Profile:
     """Element of the expiry heap."""
     watch_channel_slots: int = 128
     """Responses that a watch stream's channel has room for."""
-    copies_read_buffer: bool = False
-    """Every read copies the whole read buffer: garbage, not live heap."""
 
 
 PROFILES = {
@@ -52,7 +50,6 @@ PROFILES = {
             event_bytes=24,
             lease_element_bytes=24,
             watch_channel_slots=1024,
-            copies_read_buffer=True,
         ),
         Profile(
             name="3.4",
@@ -65,7 +62,6 @@ PROFILES = {
             key_value_bytes=80,
             event_bytes=24,
             lease_element_bytes=24,
-            copies_read_buffer=True,
         ),
         Profile(
             name="3.5",
@@ -78,7 +74,6 @@ PROFILES = {
             key_value_bytes=112,
             event_bytes=56,
             lease_element_bytes=40,
-            copies_read_buffer=True,
         ),
         Profile(
             name="3.6",
