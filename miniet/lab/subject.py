@@ -203,7 +203,7 @@ class Subject:
             idle_s: how long it was left alone right before.
             settle: wait until the backend has committed what was put.
             known: fields of counts that the load implies; used where a real etcd
-                does not tell them.
+                does not tell them, and in place of estimates.
         """
         if settle:
             time.sleep(SETTLE_S)
@@ -255,9 +255,9 @@ def _model_of(capture: Capture) -> GoModel:
 
 
 def _with_known(capture: Capture, known: Mapping[str, int]) -> Capture:
-    """Fill in what the reader could not see and the load implies."""
-    unseen = set(capture.unseen)
-    added = {name: value for name, value in known.items() if name in unseen}
+    """Fill in what the reader could not see or only guess, and the load implies."""
+    doubtful = {*capture.unseen, *capture.estimated}
+    added = {name: value for name, value in known.items() if name in doubtful}
     if not added:
         return capture
     return replace(
