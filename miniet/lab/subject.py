@@ -14,7 +14,7 @@ from miniet.lab.target import Server, Setup
 from miniet.memory.capture import Capture
 from miniet.memory.timeline import Timeline
 from miniet.predict import GoModel, profile_of
-from miniet.report.run import Stage, TimelinePoint, Variant
+from miniet.report.run import Stage, Variant
 
 SETTLE_S = 0.25
 """Wait before a stage is read: the backend commits every 100 ms, and a store between
@@ -218,15 +218,10 @@ class Subject:
 
     def variant(self) -> Variant:
         """Return what was found."""
-        points = (point.capture for point in self._timeline.points)
-        begun_s = self._stages[0].capture.time_s if self._stages else 0.0
         return Variant(
             name=self.name,
             stages=tuple(self._stages),
-            timeline=tuple(
-                TimelinePoint(time_s=capture.time_s - begun_s, capture=capture)
-                for capture in points
-            ),
+            timeline=tuple(point.capture for point in self._timeline.points),
         )
 
     def _advance(self, steps: int = 1) -> None:

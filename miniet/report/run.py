@@ -19,22 +19,14 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TimelinePoint:
-    """The process and the counts at a time between two stages."""
-
-    time_s: float
-    """Since the variant began; its capture has the time of day."""
-    capture: Capture
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
     """The same load under one set of flags, profile or parameters."""
 
     name: str
     """`--snapshot-count=500`."""
     stages: Sequence[Stage]
-    timeline: Sequence[TimelinePoint] = ()
+    timeline: Sequence[Capture] = ()
+    """Readings between the stages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,7 @@ class Moment:
 def moments(variant: Variant) -> list[Moment]:
     """Return stages and the points between them that saw the process, by time."""
     found = [Moment(s.capture.time_s, s.capture, s.name) for s in variant.stages]
-    found += [Moment(point.capture.time_s, point.capture) for point in variant.timeline]
+    found += [Moment(capture.time_s, capture) for capture in variant.timeline]
     found = sorted(
         (moment for moment in found if moment.capture.process),
         key=lambda moment: moment.time_s,

@@ -7,7 +7,7 @@ from miniet.memory.go_memory import GoMemory
 from miniet.memory.process import ProcessMemory
 from miniet.memory.traced import Line, Traced
 from miniet.predict.prediction import Band, Prediction
-from miniet.report.run import Run, Stage, Table, TimelinePoint, Variant
+from miniet.report.run import Run, Stage, Table, Variant
 
 MIB = 1 << 20
 START_S = 1_700_000_000.0
@@ -166,14 +166,11 @@ def variant(name: str, kept_mib: int) -> Variant:
         for place, (label, held, held_by, log_mib, mapped_mib) in enumerate(stages)
     ]
     between = [
-        TimelinePoint(
-            time_s=float(second),
-            capture=capture(
-                "",
-                counts(100 * second, 115 * second, 114 * second, 100 * second),
-                process(48 + 107 * second, 6 * second),
-                after_s=second,
-            ),
+        capture(
+            "",
+            counts(100 * second, 115 * second, 114 * second, 100 * second),
+            process(48 + 107 * second, 6 * second),
+            after_s=second,
         )
         for second in range(1, 10)
     ]
