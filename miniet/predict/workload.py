@@ -113,6 +113,11 @@ class Workload:
     ) -> Iterator[tuple[str, int, Callable[[], None]]]:
         response = min(self.puts, self.keys) * (self.key_size + self.value_size)
         yield (
+            "connected",
+            self.connections > 1,
+            lambda: member.connect(connections=self.connections),
+        )
+        yield (
             "leases granted",
             self.leases,
             lambda: member.grant(self.leases, in_flight=self.in_flight),

@@ -27,6 +27,7 @@ def test_every_act_has_its_stage() -> None:
         puts=10,
         keys=5,
         leases=2,
+        connections=2,
         streams=1,
         watchers=1,
         ranges=1,
@@ -36,6 +37,7 @@ def test_every_act_has_its_stage() -> None:
         restart=True,
     )
     assert names(everything)[1:] == [
+        "connected",
         "leases granted",
         "loaded",
         "watching",
