@@ -55,6 +55,16 @@ def test_snapshot_count_frees_what_compaction_does_not() -> None:
     assert cut["likely"] < 0.6 * kept
 
 
+def test_restart_gives_back_what_was_freed() -> None:
+    load = ("--puts=110000", "--value-size=1KiB", "--profile=3.4.9")
+    found = stages(*load, "--restart")
+    restarted, loaded = (
+        found[name]["resident"]["likely"] - found[name]["mapped"]["likely"]
+        for name in ("restarted", "loaded")
+    )
+    assert restarted < loaded / 2
+
+
 def test_3_4_9_keeps_what_it_has_freed() -> None:
     old, new = (
         stages(*CASE_STUDY, f"--profile={name}")["after 6 min"]["resident"]["likely"]

@@ -82,6 +82,13 @@ def test_log_grows_by_a_quarter_from_its_cut() -> None:
     assert 6_250 <= history.log_slots <= 6_600
 
 
+def test_start_reads_the_log_back_in_one_piece() -> None:
+    history = History(PROFILES["3.4"])
+    history.restart()
+    history.see(log(1, 1_004, 0), is_restarted=True, rested_s=0.0)
+    assert history.log_slots == 1_005
+
+
 def test_stale_pairs_go_with_a_commit_that_writes_none() -> None:
     history = History(PROFILES["3.4"])
     put = Counts(
