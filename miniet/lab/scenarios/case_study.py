@@ -40,6 +40,8 @@ SNAPSHOT_COUNT = 500
 SMALL_CATCHUP = 100
 FREED_SHARE = 0.5
 """A variant that ends with less than this of the log's payload has freed it."""
+KEPT_SHARE = 0.1
+"""Freed memory that stays resident is worth a sentence above this share of it."""
 
 _KEY = "foo"
 _IDLE_MINUTES = (0, 2, 5, 8)
@@ -194,6 +196,13 @@ def _others(first: Variant, others: Sequence[Variant]) -> Iterator[str]:
                 f"With {variant.name} the log ends with {_log(end)}, {size(freed)} "
                 f"less: snapshots cut it, and each leaves {catchup} entries behind it."
             )
+            kept = _unnamed_bytes(capture)
+            if kept > KEPT_SHARE * freed:
+                yield (
+                    f"Yet {size(kept)} of this process's RSS are neither log nor map "
+                    "nor there from the start: Python has freed them, and the C "
+                    "library keeps them for the next values. RSS is not what is held."
+                )
         elif end.raft_snapshot_index:
             yield (
                 f"With {variant.name} a snapshot at index "
@@ -203,6 +212,15 @@ def _others(first: Variant, others: Sequence[Variant]) -> Iterator[str]:
             )
         else:
             yield f"With {variant.name} no snapshot was due: the log holds {_log(end)}."
+
+
+def _unnamed_bytes(capture: Capture) -> int:
+    """What miniet's process has resident beyond log, map and baseline."""
+    process, baseline = capture.process, capture.baseline
+    if process is None or baseline is None or capture.go is not None:
+        return 0
+    named = baseline.resident_bytes + (process.mapped_bytes or 0)
+    return process.resident_bytes - named - capture.counts.raft_payload_bytes
 
 
 def _remedy(variants: Sequence[Variant]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import pytest
 
 from miniet.lab.scenarios import case_study
 from miniet.report.run import Variant
-from tests.unit.lab.records import MIB, capture, live_heap, variant
+from tests.unit.lab.records import MIB, capture, live_heap, process, variant
 
 PUTS = 1000
 
@@ -29,6 +29,7 @@ def study(
     entries: int = PUTS,
     snapshot: int = 0,
     restarted: int | None = None,
+    resident_mib: int = 0,
     **flags: str,
 ) -> Variant:
     """Make a variant that ends with so many entries in its log."""
@@ -45,11 +46,12 @@ def study(
         raft_snapshot_index=snapshot,
         **fields,
     )
+    seen = {"process": process(resident_mib), "baseline": process(50)}
     stages = {
         "started": capture(**fields),
         "loaded": capture(**loaded),
         "compacted": capture(**{**end, "backend_size_bytes": 1100 * MIB}),
-        "defragmented": capture(**end),
+        "defragmented": capture(**end, **(seen if resident_mib else {})),
     }
     if restarted is not None:
         stages["restarted"] = capture(**log(restarted))
@@ -132,6 +134,17 @@ def test_snapshot_that_freed_is_told_with_how_much() -> None:
         "What frees it: --snapshot-count=500 with "
         "--experimental-snapshot-catchup-entries=100." in text
     )
+
+
+@pytest.mark.parametrize(
+    ("resident_mib", "said"), [(740, True), (200, False), (0, False)]
+)
+def test_freed_memory_that_stays_resident_is_told(
+    resident_mib: int, said: bool
+) -> None:
+    few = study("few", 100, snapshot=900, resident_mib=resident_mib)
+    text = verdict(study(), few)
+    assert ("Yet 590.0 MiB of this process's RSS" in text) == said
 
 
 def test_variant_without_a_snapshot_says_so() -> None:
