@@ -1,6 +1,6 @@
 # Everything runs in .venv, made on first use from any Python >= 3.11.
 #
-#   make demo     see it work
+#   make demo     the article's case: which structure holds 2 GB for one key?
 #   make test     style, types and tests
 #   make lint     style and types only
 #   make bench    the benchmarks
@@ -16,7 +16,7 @@ INSTALLED := .venv/.installed
 .PHONY: demo test lint bench protos clean
 
 demo: $(INSTALLED)
-	@$(BIN)/python -m miniet.demo
+	@$(BIN)/miniet lab run case-study --out demo
 
 # Every check runs, whatever the one before it said, and pytest has the last word.
 test: $(INSTALLED)
@@ -47,4 +47,4 @@ $(INSTALLED): pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -15,7 +15,7 @@ Modules = Mapping[str, Module]
 LEAVES = {"errors", "clock", "version", "wire"}
 CORE = {"raft", "mvcc", "lease", "watch"}
 COMPONENTS = CORE | {"wal", "backend", "engine"}
-COMMANDS = {"__init__", "__main__", "cli", "demo", "testing", "pytest_plugin"}
+COMMANDS = {"__init__", "__main__", "cli", "pytest_plugin"}
 
 # Rules 1 and 2: what a package may import of miniet besides itself. A dotted name
 # allows one module. A package that is not here may import nothing.
