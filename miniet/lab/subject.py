@@ -16,7 +16,7 @@ from miniet.memory.timeline import Timeline
 from miniet.predict import GoModel, profile_of
 from miniet.report.run import Stage, Variant
 
-SETTLE_S = 0.25
+SETTLE_S = 0.15
 """Wait before a stage is read: the backend commits every 100 ms, and a store between
 two commits holds pairs that have nothing to do with the stage."""
 TXN_PUTS = 100
@@ -205,9 +205,9 @@ class Subject:
             known: fields of counts that the load implies; used where a real etcd
                 does not tell them, and in place of estimates.
         """
+        self._where.progress.begin(f"{self.name}: {name}", None)
         if settle:
             time.sleep(SETTLE_S)
-        self._where.progress.begin(f"{self.name}: {name}", None)
         capture = _with_known(self.read(name, collect=collect), known or {})
         model = self._model = self._model or _model_of(capture)
         if capture.go is not None and capture.go.is_collected:

@@ -3,9 +3,23 @@
 from collections.abc import Mapping
 
 from miniet.lab.runner import Scenario
-from miniet.lab.scenarios import backend, case_study, tree_index
+from miniet.lab.scenarios import (
+    backend,
+    case_study,
+    expensive_range,
+    raft_log,
+    tree_index,
+    write_path,
+)
 
-_ALL: tuple[Scenario, ...] = (case_study, tree_index, backend)
+_ALL: tuple[Scenario, ...] = (
+    case_study,
+    raft_log,
+    tree_index,
+    backend,
+    expensive_range,
+    write_path,
+)
 
 SCENARIOS: Mapping[str, Scenario] = {scenario.NAME: scenario for scenario in _ALL}
 """By name, in the order in which they are listed."""

@@ -260,10 +260,10 @@ def _later(variant: Variant) -> Iterator[Table]:
     yield Table(
         title="Predicted RSS of a Go etcd that is left alone then",
         columns=("minutes", *(f"etcd {name}, MiB" for name in names)),
-        rows=[
+        rows=tuple(
             (minutes, *(round(column[row] / MIB) for column in columns))
             for row, minutes in enumerate(_IDLE_MINUTES)
-        ],
+        ),
         note="The likely figures. After 2 minutes without a collection Go forces one; "
         "then its scavenger gives pages back, slowly. With MADV_FREE (Go 1.12 to 1.15) "
         "they count as resident until the kernel wants them.",
@@ -296,7 +296,7 @@ def _ends(variants: Sequence[Variant]) -> Iterator[Table]:
             "backend, MiB",
             "Go RSS, MiB",
         ),
-        rows=rows,
+        rows=tuple(rows),
     )
 
 
