@@ -40,7 +40,10 @@ class Shown:
 def _shown() -> Iterator[Progress]:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Bars(*columns, console=console, transient=True) as bars:
+    is_watched = console.is_terminal
+    with Bars(
+        *columns, console=console, transient=True, disable=not is_watched
+    ) as bars:
         yield Shown(bars)
 
 

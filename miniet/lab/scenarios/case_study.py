@@ -29,8 +29,8 @@ from miniet.report.units import MIB, counted, number, percent, size
 
 NAME = "case-study"
 QUESTION = (
-    "One key of 1 MiB, put 1,000 times, compacted and defragmented: which structure "
-    "still holds the memory, and what frees it?"
+    "One key of 1 MiB is put again and again, then compacted and defragmented: which "
+    "structure still holds the memory, and what frees it?"
 )
 DISTURBS = "compacts all history and defragments the backend"
 

@@ -295,7 +295,7 @@ def _shrinks_here(before: Cost, after: Cost) -> str:
     if after.booked < (1 - SAME_SHARE) * before.booked:
         return (
             f" Here it does, from {number(before.booked)} to {number(after.booked)} B: "
-            "a Python list that is cut gives its slots back."
+            "what is left is copied into a new array."
         )
     return " Here neither."
 
