@@ -9,6 +9,7 @@ from miniet.lab.scenarios import (
     expensive_range,
     raft_log,
     tree_index,
+    watchers,
     write_path,
 )
 
@@ -17,6 +18,7 @@ _ALL: tuple[Scenario, ...] = (
     raft_log,
     tree_index,
     backend,
+    watchers,
     expensive_range,
     write_path,
 )

@@ -165,8 +165,8 @@ def _of_defragmentation(variant: Variant) -> Iterator[str]:
             f"peaked at {size(then.peak_resident_bytes)}, {size(more)} above the "
             f"{size(process.resident_bytes)} before. With the old file's pages that "
             f"is {whole / max(old, 1):.1f} times the old file, and a file with nothing "
-            f"to free would peak at {1 + more / new:.1f} times itself. After it "
-            f"{_resident(after)}."
+            f"to free would peak at {1 + more / max(new, 1):.1f} times itself. After "
+            f"it {_resident(after)}."
         )
     else:
         yield (
