@@ -40,10 +40,8 @@ class Shown:
 def _shown() -> Iterator[Progress]:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    is_watched = console.is_terminal
-    with Bars(
-        *columns, console=console, transient=True, disable=not is_watched
-    ) as bars:
+    quiet = not console.is_terminal
+    with Bars(*columns, console=console, transient=True, disable=quiet) as bars:
         yield Shown(bars)
 
 
@@ -127,8 +125,7 @@ def run_one(
         found = target_of(target, pid)
         if not found.is_own and not yes:
             _ask(scenario, target)
-        directory.mkdir(parents=True, exist_ok=True)
-        with _shown() as progress:
+        with _directory(directory), _shown() as progress:
             options = Options(
                 target=found,
                 scale=scale,
@@ -142,6 +139,19 @@ def run_one(
         _leave(run, directory)
     except (MinietError, OSError) as error:
         raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def _directory(path: Path) -> Iterator[None]:
+    """Make a directory before the work, and leave none behind where that fails."""
+    is_new = not path.exists()
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            path.rmdir()
+        raise
 
 
 def _leave(run: Run, directory: Path) -> None:
