@@ -40,10 +40,12 @@ SNAPSHOT_COUNT = 500
 SMALL_CATCHUP = 100
 FREED_SHARE = 0.5
 """A variant that ends with less than this of the log's payload has freed it."""
-KEPT_SHARE = 0.1
-"""Freed memory that stays resident is worth a sentence above this share of it."""
+KEPT_SHARE = 0.2
+"""Of freed bytes, what a process must still have for that to be worth a sentence."""
 
 _KEY = "foo"
+_TOLD = ("defragmented", "left alone")
+"""Stages whose measured RSS is told, where there is one."""
 _IDLE_MINUTES = (0, 2, 5, 8)
 _MADV_FREE = "3.4.9"
 """The article's release, built with a Go whose freed pages stay resident."""
@@ -172,16 +174,24 @@ def _of_go(variant: Variant, stage: Stage) -> Iterator[str]:
 def _measured(variant: Variant) -> Iterator[str]:
     """Hold a real etcd's own figures against the prediction."""
     for stage in variant.stages:
-        measured = live_heap_bytes(stage.capture)
-        if measured is None or stage.prediction is None:
+        capture, prediction = stage.capture, stage.prediction
+        if capture.go is None or prediction is None:
             continue
-        predicted = stage.prediction.live_heap.likely
-        profile = stage.capture.go.bytes_by_component if stage.capture.go else None
-        log = f", {size(profile['raft'])} of it the log" if profile else ""
-        yield (
-            f"Measured when {stage.name}: {size(measured)} of live heap{log}; "
-            f"predicted {size(predicted)} ({percent(predicted / measured - 1)})."
-        )
+        measured = live_heap_bytes(capture)
+        if measured is not None:
+            predicted = prediction.live_heap.likely
+            log = (capture.go.bytes_by_component or {}).get("raft")
+            of_it = f", {size(log)} of it the log by its profile" if log else ""
+            yield (
+                f"Measured when {stage.name}: {size(measured)} of live heap{of_it}; "
+                f"predicted {size(predicted)} ({percent(predicted / measured - 1)})."
+            )
+        elif capture.process is not None and stage.name in _TOLD:
+            low, high = prediction.resident.low, prediction.resident.high
+            yield (
+                f"Measured when {stage.name}: {size(capture.process.resident_bytes)} "
+                f"RSS; predicted {size(low)} to {size(high)}."
+            )
 
 
 def _others(first: Variant, others: Sequence[Variant]) -> Iterator[str]:
@@ -195,14 +205,8 @@ def _others(first: Variant, others: Sequence[Variant]) -> Iterator[str]:
             yield (
                 f"With {variant.name} the log ends with {_log(end)}, {size(freed)} "
                 f"less: snapshots cut it, and each leaves {catchup} entries behind it."
+                f"{_kept_by_allocator(capture, freed)}"
             )
-            kept = _unnamed_bytes(capture)
-            if kept > KEPT_SHARE * freed:
-                yield (
-                    f"Yet {size(kept)} of this process's RSS are neither log nor map "
-                    "nor there from the start: Python has freed them, and the C "
-                    "library keeps them for the next values. RSS is not what is held."
-                )
         elif end.raft_snapshot_index:
             yield (
                 f"With {variant.name} a snapshot at index "
@@ -214,13 +218,21 @@ def _others(first: Variant, others: Sequence[Variant]) -> Iterator[str]:
             yield f"With {variant.name} no snapshot was due: the log holds {_log(end)}."
 
 
-def _unnamed_bytes(capture: Capture) -> int:
-    """What miniet's process has resident beyond log, map and baseline."""
-    process, baseline = capture.process, capture.baseline
-    if process is None or baseline is None or capture.go is not None:
-        return 0
-    named = baseline.resident_bytes + (process.mapped_bytes or 0)
-    return process.resident_bytes - named - capture.counts.raft_payload_bytes
+def _kept_by_allocator(capture: Capture, freed: int) -> str:
+    """Say what a process still has of what was freed in it, if that is much."""
+    now, before = capture.process, capture.baseline
+    if now is None or before is None:
+        return ""
+    if now.anonymous_bytes is None or before.anonymous_bytes is None:
+        return ""
+    grown = now.anonymous_bytes - before.anonymous_bytes
+    kept = grown - capture.counts.raft_payload_bytes
+    if kept < KEPT_SHARE * freed:
+        return ""
+    return (
+        f" Of what was freed, miniet's process still has up to {size(kept)} resident: "
+        "Python's allocator keeps it for new values, as Go's does for a while."
+    )
 
 
 def _remedy(variants: Sequence[Variant]) -> Iterator[str]:

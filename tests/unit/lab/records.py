@@ -46,7 +46,9 @@ def process(resident_mib: float, peak_mib: float | None = None) -> ProcessMemory
     """Make a process of a size."""
     peak = resident_mib if peak_mib is None else peak_mib
     return ProcessMemory(
-        resident_bytes=round(resident_mib * MIB), peak_resident_bytes=round(peak * MIB)
+        resident_bytes=round(resident_mib * MIB),
+        anonymous_bytes=round(resident_mib * MIB),
+        peak_resident_bytes=round(peak * MIB),
     )
 
 
