@@ -1,12 +1,12 @@
 """`miniet lab`: the experiments, listed and run."""
 
 import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bars
@@ -178,4 +178,13 @@ def _ask(scenario: Scenario, endpoint: str) -> None:
 
 
 def _command_line() -> str:
-    return shlex.join(["miniet", *sys.argv[1:]])
+    """Return what repeats this run: the options that were given, but for the place."""
+    context = click.get_current_context()
+    words = ["miniet", "lab", "run", context.params["name"]]
+    for option in context.command.params:
+        name = option.name or ""
+        is_given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if is_given and name not in ("name", "out"):
+            value = context.params[name]
+            words.append(f"--{name}" if value is True else f"--{name}={value}")
+    return shlex.join(words)

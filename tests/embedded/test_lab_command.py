@@ -56,6 +56,9 @@ def test_run_prints_the_verdict_and_leaves_a_report(
     assert list(left.glob("*.png"))
     run = data.load(left / "run.json")
     assert run.scenario == "write-path"
+    assert run.command == (
+        f"miniet lab run write-path --target={server.endpoint} --scale=0.01 --yes"
+    )
     assert f"The report: {left.name}/report.html" in result.stderr
 
 
