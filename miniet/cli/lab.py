@@ -1,9 +1,11 @@
 """`miniet lab`: the experiments, listed and run."""
 
 import shlex
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 import click
 from click.core import ParameterSource
@@ -11,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bars
 
+from miniet.cli.reading import give_up
 from miniet.errors import MinietError
 from miniet.lab import Options, Scenario, run_scenario, target_of
 from miniet.lab.scenarios import SCENARIOS
@@ -100,7 +103,7 @@ def list_scenarios() -> None:
 )
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(file_okay=False, writable=True, path_type=Path),
     help="Directory of the report. [default: miniet-lab-NAME]",
 )
 @click.option("--yes", is_flag=True, help="Do not ask before disturbing a server.")
@@ -125,7 +128,7 @@ def run_one(
         found = target_of(target, pid)
         if not found.is_own and not yes:
             _ask(scenario, target)
-        with _directory(directory), _shown() as progress:
+        with _unwound(), _directory(directory), _shown() as progress:
             options = Options(
                 target=found,
                 scale=scale,
@@ -138,7 +141,34 @@ def run_one(
         click.echo(text.render(run), nl=False)
         _leave(run, directory)
     except (MinietError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+        give_up(error)
+
+
+@contextmanager
+def _unwound() -> Iterator[None]:
+    """Let a signal that ends the lab end its servers and remove their files first.
+
+    Python ends at once on these; only of Ctrl-C it makes an exception.
+    """
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        for other in before:
+            signal.signal(other, signal.SIG_IGN)  # another one finds it on its way out
+        raise SystemExit(128 + number)
+
+    names = ("SIGTERM", "SIGHUP")  # Windows has one of them
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    # What is ignored stays so: `nohup` asks for it.
+    before = {
+        number: signal.signal(number, leave)
+        for number in numbers
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -133,11 +133,13 @@ def run_scenario(scenario: Scenario, options: Options) -> Run:
 
     Raises:
         LabError: the machine is too small, a server does not start, or the scale
-            is no number above 0.
+            or the time to idle is none.
         ClientError: a server refused what the load asked for.
     """
     if not 0 < options.scale < math.inf:
         raise LabError(f"a scale is a number above 0, not {options.scale:g}")
+    if not 0 <= options.idle_s < math.inf:
+        raise LabError(f"time is 0 or more, not {options.idle_s:g} s")
     scenario.need(options.scale).check()
     lab = Lab(options)
     try:
