@@ -50,6 +50,12 @@ def test_keys_only_is_shown_to_read_all_values() -> None:
     assert "reads 25.0 MiB of values for each client" in text
 
 
+def test_keys_only_is_said_to_cost_go_where_it_was_seen_to_read_all() -> None:
+    assert "keys_only saves the reply, not the reading" in verdict(ranges())
+    for found in (ranges(read_mib=None), ranges(read_mib=0), ranges(go=live_heap(1))):
+        assert "not the reading" not in verdict(found)
+
+
 def test_what_is_read_is_not_told_where_it_is_unseen() -> None:
     assert "of values" not in verdict(ranges(read_mib=None))
 
@@ -75,5 +81,5 @@ def test_without_the_process_only_what_was_read_is_told() -> None:
         for stage in bare.stages
     }
     text = verdict(variant("ranges", stages))
-    assert "above" not in text
+    assert "peaks" not in text
     assert "keys_only, 4 clients: reads 25.0 MiB of values for each client" in text
