@@ -48,7 +48,8 @@ class Reader:
         capture = read_capture(self._endpoint, pid=self._pid, label=label)
         before, self._before = self._before, capture
         if self._model is None or before is None or _is_another(capture, before):
-            self._model, before = _model(capture), None
+            profile = profile_of(capture.profile)
+            self._model, before = GoModel.of_flags(profile, capture.flags), None
         idle_s = 0.0
         if before and before.counts.raft_last_index == capture.counts.raft_last_index:
             idle_s = max(0.0, capture.time_s - before.time_s)
@@ -61,19 +62,6 @@ def _is_another(capture: Capture, before: Capture) -> bool:
         capture.product != before.product
         or capture.counts.put_total < before.counts.put_total
     )
-
-
-def _model(capture: Capture) -> GoModel:
-    flags = capture.flags
-    return GoModel(
-        profile_of(capture.profile),
-        gogc=_whole(flags.get("GOGC", "")) or 100,
-        snapshot_count=_whole(flags.get("snapshot-count", "")),
-    )
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if text.isdecimal() else None
 
 
 def give_up(error: Exception) -> NoReturn:

@@ -25,7 +25,6 @@ _POINT_PERIOD_S = 0.5
 _TRACED_POINT_PERIOD_S = 3.0
 """A traced reading forks the server and reads every block: seconds, if apart."""
 _POINTS_MAX = 120
-_GOGC = 100
 
 
 class Progress(Protocol):
@@ -209,7 +208,9 @@ class Subject:
         if settle:
             time.sleep(SETTLE_S)
         capture = _with_known(self.read(name, collect=collect), known or {})
-        model = self._model = self._model or _model_of(capture)
+        model = self._model = self._model or GoModel.of_flags(
+            profile_of(capture.profile), capture.flags
+        )
         if capture.go is not None and capture.go.is_collected:
             model.collect()
         prediction = model.step(capture.counts, idle_s=idle_s)
@@ -239,14 +240,6 @@ def _batches(
 ) -> Iterator[list[tuple[bytes, bytes]]]:
     while batch := list(islice(pairs, TXN_PUTS)):
         yield batch
-
-
-def _model_of(capture: Capture) -> GoModel:
-    """Make the model of what is looked at: its release, and its GOGC."""
-    gogc = capture.flags.get("GOGC", "")
-    return GoModel(
-        profile_of(capture.profile), gogc=int(gogc) if gogc.isdecimal() else _GOGC
-    )
 
 
 def _with_known(capture: Capture, known: Mapping[str, int]) -> Capture:

@@ -1,5 +1,8 @@
 """`GoModel`: counts in, prediction out, step by step through a process's life."""
 
+from collections.abc import Mapping
+from typing import Self
+
 from miniet.memory.counts import Counts
 from miniet.predict.heap_pages import HeapPages
 from miniet.predict.history import History
@@ -57,6 +60,18 @@ class GoModel:
         self._before = Counts()
         self._is_restarted = False
         self._rested_s = 0.0
+
+    @classmethod
+    def of_flags(cls, profile: Profile, flags: Mapping[str, str]) -> Self:
+        """Begin with a process whose flags and variables a capture has told."""
+        settings = flags.get("GODEBUG", "").split(",")
+        debug = dict(setting.partition("=")[::2] for setting in settings)
+        return cls(
+            profile,
+            gogc=_whole(flags.get("GOGC", "")) or 100,
+            madvdontneed=_whole(debug.get("madvdontneed", "")),
+            snapshot_count=_whole(flags.get("snapshot-count", "")),
+        )
 
     def restart(self) -> None:
         """The process was started anew on its data; the next counts are its first."""
@@ -126,6 +141,10 @@ class GoModel:
             f"etcd {self._profile.release} was not measured: struct sizes from its "
             "sources, the rest from 3.4.23 and 3.5.1.",
         )
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isdecimal() else None
 
 
 def _narrow(band: Band) -> Band:

@@ -100,3 +100,20 @@ def test_peers_cost_heap_of_their_own() -> None:
 def test_profile_that_was_not_measured_says_so() -> None:
     assert "not measured" in GoModel(PROFILES["3.6"]).step(Counts()).notes[0]
     assert GoModel(PROFILES["3.5"]).step(Counts()).notes == ()
+
+
+def test_flags_and_variables_of_a_process_are_followed() -> None:
+    rested = []
+    for flags in ({}, {"GODEBUG": "gctrace=1,madvdontneed=0"}, {"GOGC": "25"}):
+        model = GoModel.of_flags(PROFILES["3.4"], flags)
+        loaded = model.step(LOADED).resident.likely
+        rested.append((loaded, model.step(DEFRAGMENTED, idle_s=480).resident.likely))
+    default, keeping, thrifty = rested
+    assert keeping[1] > 1_800 * MIB > 1_300 * MIB > default[1]
+    assert thrifty[0] < 0.9 * default[0]
+
+
+def test_flags_that_are_no_numbers_leave_the_defaults() -> None:
+    odd = {"GOGC": "off", "GODEBUG": "madvdontneed", "snapshot-count": ""}
+    model = GoModel.of_flags(PROFILES["3.5"], odd)
+    assert model.step(LOADED) == GoModel(PROFILES["3.5"]).step(LOADED)
