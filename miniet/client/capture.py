@@ -40,7 +40,7 @@ def read_capture(
             resident pages. miniet tells them itself.
         label: what had been done, to be kept with the figures.
         collect: let a real etcd with --enable-pprof collect its garbage first, so
-            that `go` is its live heap. The process is read before that.
+            that `go` is its live heap; the process is read right after that.
         new_peak: begin a new peak of the resident size after this reading.
     Raises:
         ClientError: there is no answer, or `pid` is another process.
@@ -94,39 +94,45 @@ def _read_etcd(
     process = None if pid is None else EtcdProcess.read(pid)
     if process is not None and not process.listens_on(endpoint.port):
         raise ClientError(f"process {pid} is not the server at {endpoint.address}")
+    # Heap and process must be of one time: a collection lets pages go.
+    profile = _heap_profile(endpoint, collect=True) if collect else None
     memory = None if process is None else _memory(process)
     connections = None if pid is None else connection_count({endpoint.port}, pid)
     text = read_page(endpoint, "/metrics")
     if text is None:
         raise ClientError(f"{endpoint.url} has no /metrics page")
     metrics, status = Metrics(text), client.status()
+    started_s = metrics.get("process_start_time_seconds")
+    if process is not None and not process.has_started(started_s):
+        raise ClientError(f"process {pid} is not the server at {endpoint.address}")
+    if not collect:
+        profile = _heap_profile(endpoint, collect=False)
     resident = metrics.get("process_resident_memory_bytes")
     if memory is None and resident is not None:
         memory = ProcessMemory(resident_bytes=resident)
-    profile = profile_of(status.version)
+    release = profile_of(status.version)
     flags = {} if process is None else process.flags
     seen = read_counts(
         status,
         metrics,
-        profile=profile,
+        profile=release,
         flags=flags,
         lease_count=len(client.leases()),
         connection_count=connections,
     )
-    go = _go_memory(endpoint, metrics, collect)
     if pid is not None and new_peak:
         reset_peak(pid)
     return Capture(
         label=label,
         time_s=time.time(),
         product=f"etcd {status.version}",
-        profile=profile,
+        profile=release,
         flags=flags,
         counts=seen.counts,
         unseen=seen.unseen,
         estimated=seen.estimated,
         process=memory,
-        go=go,
+        go=_go_memory(metrics, profile, is_collected=collect),
     )
 
 
@@ -148,8 +154,8 @@ def _memory(process: EtcdProcess) -> ProcessMemory:
         raise ClientError(f"process {process.pid} cannot be read: {error}") from error
 
 
-def _go_memory(endpoint: Endpoint, metrics: Metrics, collect: bool) -> GoMemory | None:
-    """Read Go's figures: of the profile if there is one, as both must be of one time.
+def _heap_profile(endpoint: Endpoint, *, collect: bool) -> GoProfile | None:
+    """Read the heap profile, None without --enable-pprof.
 
     A first forced collection moves what sync.Pool holds to where a second finds it.
     """
@@ -157,12 +163,18 @@ def _go_memory(endpoint: Endpoint, metrics: Metrics, collect: bool) -> GoMemory 
         read_page(endpoint, "/debug/pprof/heap?gc=1&debug=1")
     query = "gc=1&debug=1" if collect else "debug=1"
     text = read_page(endpoint, f"/debug/pprof/heap?{query}")
-    profile = None
-    if text is not None:
-        try:
-            profile = GoProfile.parse(text)
-        except ValueError as error:
-            raise ClientError(f"{endpoint.url}/debug/pprof/heap: {error}") from error
+    if text is None:
+        return None
+    try:
+        return GoProfile.parse(text)
+    except ValueError as error:
+        raise ClientError(f"{endpoint.url}/debug/pprof/heap: {error}") from error
+
+
+def _go_memory(
+    metrics: Metrics, profile: GoProfile | None, *, is_collected: bool
+) -> GoMemory | None:
+    """Return Go's figures, of the profile if there is one: both are of one time."""
 
     def figure(memstat: str, metric: str) -> int:
         if profile is not None:
@@ -178,6 +190,6 @@ def _go_memory(endpoint: Endpoint, metrics: Metrics, collect: bool) -> GoMemory 
         heap_released_bytes=figure("HeapReleased", "heap_released"),
         stack_in_use_bytes=figure("Stack", "stack_inuse"),
         next_gc_bytes=figure("NextGC", "next_gc"),
-        is_collected=collect and profile is not None,
+        is_collected=is_collected and profile is not None,
         bytes_by_component=None if profile is None else profile.bytes_by_component,
     )

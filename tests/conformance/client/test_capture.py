@@ -8,6 +8,7 @@ import pytest
 
 from miniet.client import ClientError, EtcdClient, read_capture, set_tracing
 from miniet.client.go_profile import COMPONENTS
+from miniet.memory.accounts import accounts
 from miniet.memory.capture import Capture
 from miniet.pb import rpc_pb2
 from tests.conformance.api.conftest import NEEDS_ETCD
@@ -57,6 +58,14 @@ def test_log_is_estimated_and_says_so(capture: Capture) -> None:
     assert capture.counts.raft_payload_bytes == pytest.approx(PUTS * MIB, rel=0.02)
     assert "--snapshot-count=500" in capture.estimated["raft_payload_bytes"]
     assert capture.counts.index_revision_count == PUTS + 1
+
+
+def test_heap_and_process_are_of_one_time(capture: Capture) -> None:
+    """What a collection lets go of is not left in the remainder."""
+    rest = accounts(capture)[-1]
+    assert rest.name == "remainder"
+    # The program's pages, 20 MiB, and the runtime's tables; an empty one has 17.
+    assert 10 * MIB < rest.bytes < 34 * MIB
 
 
 def test_profile_books_the_log_to_raft(capture: Capture) -> None:
