@@ -94,6 +94,7 @@ def test_capture_holds_counts_process_and_flags(
     etcd: miniet.Server, client: Client
 ) -> None:
     client.put(b"k", bytes(MIB))
+    client.commit()  # else the next one may fall between the two readings
     taken = etcd.capture("loaded")
     assert taken.label == "loaded"
     assert taken.product == f"miniet {miniet.__version__}"
