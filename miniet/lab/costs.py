@@ -1,12 +1,17 @@
 """`Cost`: what a component took more between two stages, by every witness."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from miniet.lab.figures import live_heap_bytes, stage_of
 from miniet.memory.components import Component
 from miniet.predict import COUNTERPARTS
-from miniet.report.run import Stage, Variant
+from miniet.report.run import Stage, Table, Variant
+from miniet.report.units import number
+
+MEASURED_BYTES_MIN = 1_000_000
+"""A real etcd's live heap repeats within 100 to 200 KB: that is not to be more than a
+fifth of a structure that is measured by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,12 @@ class Cost:
     """Live heap of a real etcd, less what is predicted for everything else. Its heap
     profile is no help below 20 MiB: it samples one block in 512 KiB."""
 
+    def measured_within(self, whole: "Cost") -> "Cost":
+        """Return it without what was measured, if `whole` is too small for that."""
+        if (whole.predicted or 0) >= MEASURED_BYTES_MIN:
+            return self
+        return replace(self, measured=None)
+
     def per(self, count: int) -> "Cost":
         """Return the cost of each of so many."""
         count = max(count, 1)
@@ -30,6 +41,59 @@ class Cost:
                 for size in (self.predicted, self.booked, self.measured)
             )
         )
+
+    def __str__(self) -> str:
+        """Say it by all who know: `164 B in Go (measured: 165 B), 345 B here`."""
+        parts = [self.in_go] if self.in_go else []
+        if self.booked is not None:
+            parts.append(f"{number(self.booked)} B here")
+        return ", ".join(parts)
+
+    @property
+    def in_go(self) -> str:
+        """Say what it is in Go: `164 B in Go (measured: 165 B)`."""
+        if self.predicted is None:
+            return ""
+        measured = self.measured
+        seen = "" if measured is None else f" (measured: {number(measured)} B)"
+        return f"{number(self.predicted)} B in Go{seen}"
+
+
+def cost_table(
+    title: str, heads: tuple[str, str], rows: Sequence[tuple[str, str, Cost]]
+) -> Table:
+    """Make a table of costs, with a column for every witness that has all of them.
+
+    Args:
+        heads: what the two names before each cost are.
+    """
+    columns = {
+        "Go, predicted": [cost.predicted for _, _, cost in rows],
+        "etcd, measured": [cost.measured for _, _, cost in rows],
+        "Python": [cost.booked for _, _, cost in rows],
+    }
+    known = {
+        name: [size for size in sizes if size is not None]
+        for name, sizes in columns.items()
+        if None not in sizes
+    }
+    note = "A real etcd's is its live heap, less what is predicted for the rest."
+    names = [(first, second) for first, second, _ in rows]
+    return Table(
+        title=title,
+        columns=(*heads, *known),
+        rows=tuple(
+            (*name, *sizes) for name, *sizes in zip(names, *known.values(), strict=True)
+        ),
+        note=note if "etcd, measured" in known else "",
+    )
+
+
+def untraced(costs: Iterable[Cost]) -> tuple[str, ...]:
+    """Say that Python's bytes are missing, where they are."""
+    if any(cost.booked is not None for cost in costs):
+        return ()
+    return ("Python's bytes: the server does not trace.",)
 
 
 def cost_of(

@@ -6,9 +6,8 @@ on. Its slice of revisions is re-sliced, the array stays until it must grow.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
-from miniet.lab.costs import Cost, cost_of
+from miniet.lab.costs import Cost, cost_of, cost_table, untraced
 from miniet.lab.figures import counts_of, has_stage
 from miniet.lab.machine import GIB, Need
 from miniet.lab.runner import Findings, Lab
@@ -38,9 +37,6 @@ MORE, ONE_MORE = f"{FREE_SLOTS} more", f"{FREE_SLOTS + 1} more"
 SAME_SHARE = 0.05
 """Figures that are closer than this are called the same."""
 
-MEASURED_BYTES_MIN = 1_000_000
-"""A real etcd's live heap repeats within 100 to 200 KB: that is not to be more than a
-fifth of an index that is measured by it."""
 
 _VALUE = b"8 bytes."
 _KEYS_MIN = 100  # of one txn: in it no key may come twice
@@ -74,12 +70,12 @@ def _write_and_delete(lab: Lab, subject: Subject, length: int) -> None:
     keys = _keys(subject, lab.scaled(KEYS, _KEYS_MIN), length)
     known = _Known(keys)
     subject.stage("started", collect=True, known=known.empty())
-    before = _revision(subject)
+    before = subject.revision()
     loaded = _put(subject, keys, 1)
-    _rest(subject, before)
+    subject.rest(before)
     subject.stage("loaded", collect=True, known=known.held(1))
     subject.client.delete(min(keys), max(keys) + b"\0")
-    _rest(subject, loaded)
+    subject.rest(loaded)
     subject.stage("deleted", collect=True, known=known.deleted())
     subject.compact()
     subject.stage("compacted", collect=True, known=known.empty())
@@ -89,9 +85,9 @@ def _write_history(lab: Lab, subject: Subject) -> None:
     keys = _keys(subject, lab.scaled(HISTORY_KEYS, _KEYS_MIN), HISTORY_KEY_LENGTH)
     known = _Known(keys)
     subject.stage("started", collect=True, known=known.empty())
-    before = _revision(subject)
+    before = subject.revision()
     _put(subject, keys, REVISIONS)
-    _rest(subject, before)
+    subject.rest(before)
     subject.stage("loaded", collect=True, known=known.held(REVISIONS))
     subject.compact()
     cut = REVISIONS - 1
@@ -99,10 +95,10 @@ def _write_history(lab: Lab, subject: Subject) -> None:
     # Revisions to rest at, of which each takes one revision from one key.
     rests = [subject.client.put(key, _VALUE) for key in keys[:2]]
     _put(subject, keys, FREE_SLOTS)
-    _rest(subject, rests[0])
+    subject.rest(rests[0])
     subject.stage(MORE, collect=True, known=known.held(1 + FREE_SLOTS))
     _put(subject, keys, 1)
-    _rest(subject, rests[1])
+    subject.rest(rests[1])
     subject.stage(ONE_MORE, collect=True, known=known.held(2 + FREE_SLOTS))
     subject.compact()
     cut = 1 + FREE_SLOTS
@@ -112,19 +108,6 @@ def _write_history(lab: Lab, subject: Subject) -> None:
         # A real etcd forgets what its entries were made of; they are the same.
         log = {"raft_payload_bytes": last.counts.raft_payload_bytes}
         subject.stage("restarted", collect=True, known=known.held(1) | log)
-
-
-def _revision(subject: Subject) -> int:
-    return int(subject.client.status().header.revision)
-
-
-def _rest(subject: Subject, revision: int) -> None:
-    """Compact at a revision from before the last load, which drops next to nothing.
-
-    Go's backend buffers point to the pairs of the last batches, up to 10,000, until
-    a commit finds nothing of the kind written. A compaction is such a commit.
-    """
-    subject.client.compact(revision)
 
 
 class _Known:
@@ -179,21 +162,22 @@ def explain(variants: Sequence[Variant]) -> Findings:
             verdict += _of_deletion(variant)
         else:
             verdict += _of_history(variant)
-    not_shown = []
-    if not any(_cost(variant, "loaded").booked is not None for variant in variants):
-        not_shown.append("Python's bytes: the server does not trace.")
-    return Findings(verdict=verdict, tables=_tables(variants), not_shown=not_shown)
+    return Findings(
+        verdict=verdict,
+        tables=[_table(variants)],
+        not_shown=untraced(_cost(variant, "loaded") for variant in variants),
+    )
 
 
 def _of_deletion(variant: Variant) -> Iterator[str]:
     loaded, deleted = (_cost(variant, name) for name in ("loaded", "deleted"))
-    yield f"{variant.name} with one revision take {_said(loaded)} each."
+    yield f"{variant.name} with one revision take {loaded} each."
     before, after = (counts_of(variant, name) for name in ("loaded", "deleted"))
     if after.index_key_count < before.index_key_count:
         return
     kept = (
         f"Deleting all {number(_key_count(variant))} of them takes nothing out of the "
-        f"index, it adds a tombstone each: {_said(deleted)} per key"
+        f"index, it adds a tombstone each: {deleted} per key"
     )
     left = counts_of(variant, "compacted").index_key_count
     left -= counts_of(variant, "started").index_key_count
@@ -202,7 +186,7 @@ def _of_deletion(variant: Variant) -> Iterator[str]:
     else:
         yield (
             f"{kept}. The compaction after that takes the keys out: "
-            f"{_said(_cost(variant, 'compacted'))}."
+            f"{_cost(variant, 'compacted')}."
         )
 
 
@@ -211,9 +195,9 @@ def _of_history(variant: Variant) -> Iterator[str]:
     cut = counts_of(variant, "loaded").index_revision_count
     cut -= counts_of(variant, "compacted").index_revision_count
     yield (
-        f"A key with {number(REVISIONS)} revisions takes {_said(loaded)}. Compaction "
+        f"A key with {number(REVISIONS)} revisions takes {loaded}. Compaction "
         f"took {number(cut)} of them from {number(_key_count(variant))} keys that live "
-        f"on, and a key then takes {_said(compacted)}."
+        f"on, and a key then takes {compacted}."
     )
     if _is_same(loaded.predicted, compacted.predicted):
         yield (
@@ -225,8 +209,8 @@ def _of_history(variant: Variant) -> Iterator[str]:
     if _is_same(compacted.predicted, more.predicted) and _is_less(grown, more):
         yield (
             f"The array goes when it must grow: the next {FREE_SLOTS} puts per key fit "
-            f"in its end, and it stays {_go(more)}; put number {FREE_SLOTS + 1} "
-            f"copies what is left into a new one, {_go(grown)}."
+            f"in its end, and it stays {more.in_go}; put number {FREE_SLOTS + 1} "
+            f"copies what is left into a new one, {grown.in_go}."
         )
     if has_stage(variant, "restarted"):
         again, restarted = (
@@ -235,38 +219,19 @@ def _of_history(variant: Variant) -> Iterator[str]:
         if _is_less(restarted, again):
             yield (
                 "A restart does it at once, as it reads the index back into new "
-                f"arrays: from {_said(again)}, to {_said(restarted)}."
+                f"arrays: from {again}, to {restarted}."
             )
 
 
 def _cost(variant: Variant, name: str) -> Cost:
     """Return what a key takes in the index at a stage."""
     cost, loaded = (cost_of(variant, n, [Component.MVCC]) for n in (name, "loaded"))
-    if loaded.predicted is None or loaded.predicted < MEASURED_BYTES_MIN:
-        cost = replace(cost, measured=None)
-    return cost.per(_key_count(variant))
+    return cost.measured_within(loaded).per(_key_count(variant))
 
 
 def _key_count(variant: Variant) -> int:
     loaded, started = (counts_of(variant, name) for name in ("loaded", "started"))
     return loaded.index_key_count - started.index_key_count
-
-
-def _said(cost: Cost) -> str:
-    """Say a cost by all who know it: `164 B in Go (measured: 165 B), 345 B here`."""
-    parts = [_go(cost)]
-    if cost.booked is not None:
-        parts.append(f"{number(cost.booked)} B here")
-    return ", ".join(part for part in parts if part)
-
-
-def _go(cost: Cost) -> str:
-    if cost.predicted is None:
-        return ""
-    measured = (
-        "" if cost.measured is None else f" (measured: {number(cost.measured)} B)"
-    )
-    return f"{number(cost.predicted)} B in Go{measured}"
 
 
 def _is_same(a: int | None, b: int | None) -> bool:
@@ -300,32 +265,11 @@ def _shrinks_here(before: Cost, after: Cost) -> str:
     return " Here neither."
 
 
-def _tables(variants: Sequence[Variant]) -> list[Table]:
-    costs = [
+def _table(variants: Sequence[Variant]) -> Table:
+    rows = [
         (variant.name, stage.name, _cost(variant, stage.name))
         for variant in variants
         for stage in variant.stages[1:]
     ]
-    columns = {
-        "Go, predicted": [cost.predicted for _, _, cost in costs],
-        "etcd, measured": [cost.measured for _, _, cost in costs],
-        "Python": [cost.booked for _, _, cost in costs],
-    }
-    known = {
-        name: [size for size in sizes if size is not None]
-        for name, sizes in columns.items()
-        if None not in sizes
-    }
-    return [
-        Table(
-            title="Index, bytes per key, the key's own bytes among them",
-            columns=("keys", "stage", *known),
-            rows=tuple(
-                (variant, stage, *sizes)
-                for (variant, stage, _), *sizes in zip(
-                    costs, *known.values(), strict=True
-                )
-            ),
-            note="A real etcd's is its live heap, less what is predicted for the rest.",
-        )
-    ]
+    title = "Index, bytes per key, the key's own bytes among them"
+    return cost_table(title, ("keys", "stage"), rows)

@@ -117,7 +117,7 @@ def _fall_behind(lab: Lab, subject: Subject) -> None:
     for stream in streams:
         stream.wait_created()
     subject.stage("watching", collect=True, known=known)
-    begun = int(subject.client.status().header.revision) + 1
+    begun = subject.revision() + 1
     keys = [subject.key(f"e-{n:03d}") for n in range(EVENT_KEYS)]
     value = bytes(EVENT_BYTES)
     pairs = ((keys[n % EVENT_KEYS], value) for n in range(count))

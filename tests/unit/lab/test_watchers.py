@@ -90,7 +90,7 @@ def test_prediction_is_held_against_the_article() -> None:
     text = verdict(idle())
     assert "(predicted)" in text
     assert "The article has 17 KB, 18 KB and 350 B" in text
-    assert "is 7.0, " in text
+    assert "what is found here is 7." in text
 
 
 def test_measured_costs_of_a_real_etcd_come_before_the_prediction() -> None:
