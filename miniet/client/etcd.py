@@ -96,19 +96,6 @@ class EtcdClient:
             on_put()
         return revision
 
-    def put_leased(self, items: Iterable[tuple[bytes, bytes, int]]) -> None:
-        """Write keys with a put each, several on their way at once.
-
-        Args:
-            items: key, value and lease; taken one by one.
-        """
-        requests = (
-            rpc_pb2.PutRequest(key=key, value=value, lease=lease)
-            for key, value, lease in items
-        )
-        for _ in self._pipeline("KV/Put", requests, rpc_pb2.PutResponse):
-            pass
-
     def put_together(
         self, pairs: Iterable[tuple[bytes, bytes]], *, lease: int = 0
     ) -> int:

@@ -7,6 +7,7 @@ from miniet.lab.scenarios import (
     backend,
     case_study,
     expensive_range,
+    leases,
     raft_log,
     tree_index,
     watchers,
@@ -19,6 +20,7 @@ _ALL: tuple[Scenario, ...] = (
     tree_index,
     backend,
     watchers,
+    leases,
     expensive_range,
     write_path,
 )
