@@ -25,7 +25,7 @@ QUESTION = (
 DISTURBS = "compacts all history"
 
 KEYS = 10_000
-KEY_LENGTHS = (16, 256)
+KEY_LENGTHS = {"short keys": 16, "long keys": 256}
 HISTORY = "100 revisions"
 HISTORY_KEYS = 500
 HISTORY_KEY_LENGTH = 64
@@ -52,25 +52,19 @@ def need(scale: float) -> Need:
 
 def run(lab: Lab) -> None:
     # Python's bytes are what nobody can tell from counts.
-    shapes = [Setup(_name(length), is_traced=True) for length in KEY_LENGTHS]
-    history = Setup(HISTORY, is_traced=True)
-    for subject in lab.subjects([*shapes, history]):
+    names = (*KEY_LENGTHS, HISTORY)
+    for subject in lab.subjects([Setup(name, is_traced=True) for name in names]):
         if subject.name == HISTORY:
             _write_history(lab, subject)
         else:
-            length = next(n for n in KEY_LENGTHS if _name(n) == subject.name)
-            _write_and_delete(lab, subject, length)
-
-
-def _name(length: int) -> str:
-    return f"{length} B keys"
+            _write_and_delete(lab, subject, KEY_LENGTHS[subject.name])
 
 
 def _write_and_delete(lab: Lab, subject: Subject, length: int) -> None:
     keys = _keys(subject, lab.scaled(KEYS, _KEYS_MIN), length)
     known = _Known(keys)
     subject.stage("started", collect=True, known=known.empty())
-    before = subject.revision()
+    before = subject.client.put(keys[0], _VALUE)
     loaded = _put(subject, keys, 1)
     subject.rest(before)
     subject.stage("loaded", collect=True, known=known.held(1))
@@ -85,7 +79,7 @@ def _write_history(lab: Lab, subject: Subject) -> None:
     keys = _keys(subject, lab.scaled(HISTORY_KEYS, _KEYS_MIN), HISTORY_KEY_LENGTH)
     known = _Known(keys)
     subject.stage("started", collect=True, known=known.empty())
-    before = subject.revision()
+    before = subject.client.put(keys[0], _VALUE)
     _put(subject, keys, REVISIONS)
     subject.rest(before)
     subject.stage("loaded", collect=True, known=known.held(REVISIONS))
@@ -171,8 +165,11 @@ def explain(variants: Sequence[Variant]) -> Findings:
 
 def _of_deletion(variant: Variant) -> Iterator[str]:
     loaded, deleted = (_cost(variant, name) for name in ("loaded", "deleted"))
-    yield f"{variant.name} with one revision take {loaded} each."
     before, after = (counts_of(variant, name) for name in ("loaded", "deleted"))
+    key_bytes = before.index_key_bytes
+    key_bytes -= counts_of(variant, "started").index_key_bytes
+    length = round(key_bytes / max(_key_count(variant), 1))
+    yield f"A key of {length} B with one revision takes {loaded}."
     if after.index_key_count < before.index_key_count:
         return
     kept = (

@@ -43,7 +43,7 @@ def deleted(keys_left: int = 0) -> Variant:
         "deleted": replace(loaded, counts=counts),
         "compacted": index(1, keys=keys_left),
     }
-    return variant("64 B keys", stages)
+    return variant("short keys", stages)
 
 
 def history(*, booked: tuple[int, int] | None = None, **fields: Any) -> Variant:
@@ -81,7 +81,7 @@ def verdict(*variants: Variant) -> str:
 
 def test_key_is_said_to_cost_what_is_predicted() -> None:
     found = deleted()
-    said = f"64 B keys with one revision take {predicted(found, 'loaded')} each"
+    said = f"A key of 64 B with one revision takes {predicted(found, 'loaded')}."
     assert said in verdict(found)
 
 
