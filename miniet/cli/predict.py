@@ -4,10 +4,11 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
+from miniet.cli.reading import give_up
 from miniet.memory.capture import FORMAT, Capture
 from miniet.memory.counts import Counts
 from miniet.memory.records import to_json
@@ -140,7 +141,7 @@ def command(
         )
         forecasts = list(_walk(model, plan.stages))
     except (ValueError, OSError) as error:
-        _give_up(error)
+        give_up(error)
     if as_json:
         click.echo(json.dumps(_document(plan.profile, forecasts), indent=1))
     else:
@@ -204,8 +205,3 @@ def _document(release: Profile, forecasts: list[Forecast]) -> dict[str, Any]:
         "is_measured": release.is_measured,
         "stages": to_json(forecasts),
     }
-
-
-def _give_up(error: Exception) -> NoReturn:
-    click.echo(f"miniet: {error}", err=True)
-    raise SystemExit(2)

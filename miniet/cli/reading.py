@@ -66,5 +66,8 @@ def _is_another(capture: Capture, before: Capture) -> bool:
 
 def give_up(error: Exception) -> NoReturn:
     """Say what is wrong in a line, and exit with status 2."""
-    click.echo(f"miniet: {error}", err=True)
+    said = str(error)
+    if isinstance(error, OSError) and error.filename:
+        said = f"{error.filename}: {error.strerror}"
+    click.echo(f"miniet: {said}", err=True)
     raise SystemExit(2)

@@ -143,7 +143,7 @@ class Counts:
         """Take back what `to_json` made; a field that is missing is 0.
 
         Raises:
-            ValueError: there is a field that is none of ours, or no whole number.
+            ValueError: there is a field that is none of ours, or no count.
         """
         if not isinstance(document, Mapping):
             raise ValueError("counts are an object with a number for each name")
@@ -153,6 +153,8 @@ class Counts:
         for name, value in document.items():
             if type(value) is not int:
                 raise ValueError(f"{name} is not a whole number: {value!r}")
+            if value < -(name == "compact_revision"):
+                raise ValueError(f"{name} is below 0: {value}")
         return cls(**document)
 
     def to_json(self) -> dict[str, int]:

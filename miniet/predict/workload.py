@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from miniet.memory.counts import Counts
 from miniet.predict.planned_member import DEFAULT_CATCH_UP, PlannedMember
@@ -14,6 +14,8 @@ from miniet.predict.profiles import Profile
 RESTS = (("after 1 min", 60.0), ("after 6 min", 300.0))
 """Rests at the end: before and after freed memory is given back."""
 AT_LEAST_ONE = ("keys", "key_size", "puts_per_txn", "in_flight")
+REQUEST_BYTES_MAX = 2**31 - 1
+"""Lengths in gRPC-Go and protobuf are signed, of 32 bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,8 @@ class Workload:
     Sizes are bytes; what is 0 or False is not done.
 
     Raises:
-        ValueError: a setting is below 0, or below 1 where nothing makes no sense.
+        ValueError: a setting is below 0, or below 1 where nothing makes no sense, or
+            a request is larger than any --max-request-bytes allows.
     """
 
     puts: int = 0
@@ -70,7 +73,15 @@ class Workload:
             ValueError: the file is no TOML, or has a name or a value that is wrong.
             OSError: it cannot be read.
         """
-        document = tomllib.loads(path.read_text())
+        try:
+            return cls._of(tomllib.loads(path.read_text(encoding="utf-8")))
+        except UnicodeDecodeError:
+            raise ValueError(f"{path}: this is no text") from None
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+
+    @classmethod
+    def _of(cls, document: dict[str, Any]) -> Self:
         kinds = {name: type(value) for name, value in asdict(cls()).items()}
         for name, value in document.items():
             if name not in kinds:
@@ -86,6 +97,11 @@ class Workload:
             if value < (name in AT_LEAST_ONE):
                 least = "at least 1" if name in AT_LEAST_ONE else "0 or more"
                 raise ValueError(f"{name} must be {least}: {value}")
+        if self.puts_per_txn * (self.key_size + self.value_size) > REQUEST_BYTES_MAX:
+            raise ValueError(
+                "a put of this size, or a transaction of as many, is refused by every "
+                "etcd: gRPC has no messages above 2 GiB"
+            )
 
     def stages(self, profile: Profile) -> Iterator[PlannedStage]:
         """Walk through it under one release."""

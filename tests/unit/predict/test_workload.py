@@ -81,10 +81,11 @@ def test_what_is_no_size_is_refused(text: str) -> None:
         ("puts = -1", "puts must be 0 or more: -1"),
         ("keys = 0", "keys must be at least 1: 0"),
         ("puts", "Expected '=' after a key"),
+        ("# \udcff", "this is no text"),
     ],
 )
 def test_file_that_is_wrong_says_where(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "load.toml"
-    file.write_text(text)
-    with pytest.raises(ValueError, match=said):
+    file.write_text(text, errors="surrogateescape")
+    with pytest.raises(ValueError, match=rf"load\.toml: .*{said}"):
         Workload.load(file)
