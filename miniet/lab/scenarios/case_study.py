@@ -25,7 +25,7 @@ from miniet.memory.capture import Capture
 from miniet.memory.counts import Counts
 from miniet.predict import GoModel, profile_of
 from miniet.report.run import Stage, Table, Variant
-from miniet.report.units import MIB, counted, number, percent, size
+from miniet.report.units import MIB, counted, duration, number, percent, size
 
 NAME = "case-study"
 QUESTION = (
@@ -40,6 +40,8 @@ SNAPSHOT_COUNT = 500
 SMALL_CATCHUP = 100
 FREED_SHARE = 0.5
 """A variant that ends with less than this of the log's payload has freed it."""
+NOTICED_SHARE = 0.1
+"""Of RSS. Between two readings it moves by some percent anyway."""
 KEPT_SHARE = 0.2
 """Of freed bytes, what a process must still have for that to be worth a sentence."""
 
@@ -163,7 +165,7 @@ def _of_go(variant: Variant, stage: Stage) -> Iterator[str]:
         f"A Go etcd {release} is predicted at {size(rss.likely)} RSS right then "
         f"({size(rss.low)} to {size(rss.high)}). Of that the raft log is {size(log)}, "
         f"{log / rss.likely:.0%}, out of {size(live.likely)} of live heap; the rest is "
-        "garbage, and freed heap that is not returned yet. Left alone for "
+        "garbage, freed heap that is not returned yet, and the program. Left alone for "
         f"{_IDLE_MINUTES[-1]} minutes it comes to {size(later)}, as Go from 1.16 on "
         f"gives freed pages back at once (MADV_DONTNEED). An etcd {_MADV_FREE} (Go "
         f"1.12, MADV_FREE) goes on to show {size(kept)} until the kernel runs short of "
@@ -192,6 +194,31 @@ def _measured(variant: Variant) -> Iterator[str]:
                 f"Measured when {stage.name}: {size(capture.process.resident_bytes)} "
                 f"RSS; predicted {size(low)} to {size(high)}."
             )
+    yield from _given_back(variant)
+
+
+def _given_back(variant: Variant) -> Iterator[str]:
+    """Say what of a real etcd's RSS went by itself, and what stays as it is lazy."""
+    if not has_stage(variant, "left alone"):
+        return
+    before = stage_of(variant, "defragmented").capture
+    after = stage_of(variant, "left alone").capture
+    if after.go is None or before.process is None or after.process is None:
+        return
+    resident = after.process.resident_bytes
+    gone = before.process.resident_bytes - resident
+    lazy = after.process.lazy_free_bytes or 0
+    if gone > NOTICED_SHARE * before.process.resident_bytes:
+        time = duration(after.time_s - before.time_s)
+        yield (
+            f"So {size(gone)} of garbage and freed heap went by themselves in {time}, "
+            "with nothing cut, compacted or restarted."
+        )
+    if lazy > NOTICED_SHARE * resident:
+        yield (
+            f"Of the {size(resident)}, {size(lazy)} are freed heap that Go has given "
+            "back with MADV_FREE: resident until the kernel runs short of memory."
+        )
 
 
 def _others(first: Variant, others: Sequence[Variant]) -> Iterator[str]:
@@ -201,7 +228,8 @@ def _others(first: Variant, others: Sequence[Variant]) -> Iterator[str]:
         capture = stage_of(variant, "defragmented").capture
         end, catchup = capture.counts, number(catchup_entries(capture))
         freed = whole.raft_payload_bytes - end.raft_payload_bytes
-        if freed > 0.01 * whole.raft_payload_bytes:
+        # A snapshot with fewer entries before it than stay takes the first alone.
+        if end.raft_first_index > 2 and freed > 0.01 * whole.raft_payload_bytes:
             yield (
                 f"With {variant.name} the log ends with {_log(end)}, {size(freed)} "
                 f"less: snapshots cut it, and each leaves {catchup} entries behind it."

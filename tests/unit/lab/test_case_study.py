@@ -17,7 +17,8 @@ def log(entries: int, **more: int) -> dict[str, int]:
     return {
         "raft_entry_count": entries,
         "raft_payload_bytes": entries * MIB,
-        "raft_last_index": entries,
+        "raft_first_index": PUTS - entries + 1,
+        "raft_last_index": PUTS,
         "put_total": PUTS,
         "put_bytes_total": PUTS * MIB,
         "index_key_count": 1,
@@ -30,6 +31,7 @@ def study(
     entries: int = PUTS,
     snapshot: int = 0,
     restarted: int | None = None,
+    first: int | None = None,
     **flags: str,
 ) -> Variant:
     """Make a variant that ends with so many entries in its log."""
@@ -46,6 +48,8 @@ def study(
         raft_snapshot_index=snapshot,
         **fields,
     )
+    if first is not None:
+        end["raft_first_index"] = first
     stages = {
         "started": capture(**fields),
         "loaded": capture(**loaded),
@@ -121,6 +125,12 @@ def test_snapshot_that_freed_nothing_is_told_with_what_stays() -> None:
     assert "no more entries than the 5,000 that stay" in text
 
 
+def test_snapshot_that_took_the_first_entry_alone_freed_nothing() -> None:
+    """As etcd does where there are fewer entries than stay."""
+    text = verdict(study(entries=25), study("often", 24, snapshot=22, first=2))
+    assert "With often a snapshot at index 22 freed nothing" in text
+
+
 def test_snapshot_that_freed_is_told_with_how_much() -> None:
     few = study(
         "few", 100, snapshot=900, snapshot_count="500", snapshot_catchup_entries="100"
@@ -182,6 +192,28 @@ def test_real_etcd_is_held_against_the_prediction() -> None:
     assert "1007.8 MiB of it the log" in text
     assert "Measured when defragmented: 2025.0 MiB RSS; predicted 1" in text
     assert "1500" not in text
+
+
+@pytest.mark.parametrize(
+    ("resident_mib", "lazy_mib", "gone", "lazy"),
+    [(1200, 0, True, False), (1990, 800, False, True), (1990, 10, False, False)],
+)
+def test_what_a_real_etcd_gave_back_by_itself_is_told_as_measured(
+    resident_mib: int, lazy_mib: int, gone: bool, lazy: bool
+) -> None:
+    counts = log(PUTS, index_revision_count=1, backend_size_bytes=MIB)
+    go = replace(live_heap(1500), is_collected=False)
+    seen: dict[str, Any] = {**counts, "product": "etcd 3.4.23", "go": go}
+    later = replace(process(resident_mib), lazy_free_bytes=lazy_mib * MIB)
+    stages = {
+        **{stage.name: stage.capture for stage in study().stages},
+        "defragmented": capture(**seen, process=process(2000)),
+        "left alone": capture(**seen, process=later, time_s=360.0),
+    }
+    text = verdict(variant("default", stages))
+    assert ("800.0 MiB of garbage and freed heap went by themselves" in text) == gone
+    assert ("Of the 1990.0 MiB, 800.0 MiB are freed heap" in text) == lazy
+    assert ("in 6 min" in text) == gone
 
 
 def test_size_of_the_run_decides_what_it_needs() -> None:
