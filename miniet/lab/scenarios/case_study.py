@@ -284,9 +284,10 @@ def _remedy(variants: Sequence[Variant]) -> Iterator[str]:
             "less."
         )
     else:
+        tried = "Nothing tried here freed it. " if ends else ""
         yield (
-            f"Nothing tried here freed it. With {number(CATCHUP_ENTRIES)} catch-up "
-            f"entries the log may keep {floor} of values of this size."
+            f"{tried}With {number(CATCHUP_ENTRIES)} catch-up entries the log may keep "
+            f"{floor} of values of this size."
         )
 
 

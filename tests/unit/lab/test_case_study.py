@@ -170,6 +170,7 @@ def test_nothing_is_recommended_that_freed_nothing() -> None:
     assert "Nothing tried here freed it" in text
     assert "may keep 5000.0 MiB" in text
     assert "What frees it" not in text
+    assert "Nothing tried" not in verdict(study())
 
 
 def test_real_etcd_is_held_against_the_prediction() -> None:
