@@ -15,10 +15,10 @@ from rich.progress import Progress as Bars
 
 from miniet.cli.reading import give_up
 from miniet.errors import MinietError
-from miniet.lab import Options, Scenario, run_scenario, target_of
+from miniet.lab import LabError, Options, Scenario, run_scenario, target_of
 from miniet.lab.scenarios import SCENARIOS
 from miniet.lab.subject import Progress
-from miniet.lab.target import PROFILE
+from miniet.lab.target import PROFILE, Embedded
 from miniet.report import data, html, plot, text
 from miniet.report.run import Run
 
@@ -90,16 +90,15 @@ def list_scenarios() -> None:
 @click.option(
     "--profile",
     type=click.Choice(["3.4", "3.5", "3.6"]),
-    default=PROFILE,
-    show_default=True,
-    help="The etcd release that miniet's log follows, and that is predicted.",
+    help="The etcd release that miniet's log follows, and that is predicted. "
+    f"[default: {PROFILE}; another server says its own]",
 )
 @click.option(
     "--idle",
     type=float,
     default=0.0,
     metavar="MINUTES",
-    help="Leave the server alone at the end, to see what it gives back.",
+    help="Leave the server of case-study alone at the end, to see what it gives back.",
 )
 @click.option(
     "--out",
@@ -112,7 +111,7 @@ def run_one(
     target: str,
     pid: int | None,
     scale: float,
-    profile: str,
+    profile: str | None,
     idle: float,
     out: Path | None,
     yes: bool,
@@ -126,13 +125,15 @@ def run_one(
     directory = out or Path(f"miniet-lab-{name}")
     try:
         found = target_of(target, pid)
+        if profile and not isinstance(found, Embedded):
+            raise LabError(f"--profile is miniet's: {target} has a release of its own")
         if not found.is_own and not yes:
             _ask(scenario, target)
         with _unwound(), _directory(directory), _shown() as progress:
             options = Options(
                 target=found,
                 scale=scale,
-                profile=profile,
+                profile=profile or PROFILE,
                 idle_s=60 * idle,
                 progress=progress,
                 command=_command_line(),

@@ -22,6 +22,7 @@ def lab(out: Path, *words: str) -> Result:
         (["--idle=-1"], "time is 0 or more, not -60 s"),
         (["--idle=nan"], "time is 0 or more, not nan s"),
         (["--scale=1e9"], "this needs "),
+        (["--profile=3.6", "--target=localhost", "--yes"], "--profile is miniet's"),
         (["--pid=1"], "--pid goes with the endpoint"),
         (["--target=/no/such/program"], "/no/such/program is no program"),
         (["--target=http://[", "--yes"], "is not an endpoint"),
