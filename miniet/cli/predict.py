@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from miniet.cli.reading import give_up
+from miniet.client import ClientError, read_capture
 from miniet.memory.capture import FORMAT, Capture
 from miniet.memory.counts import Counts
 from miniet.memory.records import to_json
@@ -100,6 +101,9 @@ def _workload_options(function: Callable[..., None]) -> Callable[..., None]:
     metavar="FILE",
     help="Counts or a capture as JSON, in place of a load.",
 )
+@click.option(
+    "--server", metavar="ENDPOINT", help="A server whose counts stand for a load."
+)
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 @_workload_options
 def command(
@@ -109,6 +113,7 @@ def command(
     members: int,
     workload_file: Path | None,
     counts_file: Path | None,
+    server: str | None,
     as_json: bool,
     **settings: int | None,
 ) -> None:
@@ -117,8 +122,7 @@ def command(
     \b
     miniet predict --puts 1000 --value-size 1MiB --compact --defragment --rest
     miniet predict --workload load.toml --profile 3.6
-    miniet memory capture localhost:2379 now.json
-    miniet predict --counts now.json --profile 3.5
+    miniet predict --server localhost:2379 --profile 3.6
 
     The load is one of each kind, in the order in which its flags are listed below,
     leases first. Every figure has a low, a likely and a high value. Exit status: 0,
@@ -126,9 +130,13 @@ def command(
     """
     given = {name: value for name, value in settings.items() if value is not None}
     try:
-        if counts_file:
-            if given or workload_file:
-                raise ValueError("--counts stands in place of a load: give one of them")
+        if sum(map(bool, (counts_file, server, given or workload_file))) > 1:
+            raise ValueError(
+                "--counts and --server stand in place of a load: give one of them"
+            )
+        if server:
+            plan = _plan_of_capture(read_capture(server), server, profile)
+        elif counts_file:
             plan = _plan_of_counts(counts_file, profile)
         else:
             plan = _plan_of_load(workload_file, given, profile)
@@ -140,7 +148,7 @@ def command(
             snapshot_count=plan.snapshot_count or None,
         )
         forecasts = list(_walk(model, plan.stages))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ClientError) as error:
         give_up(error)
     if as_json:
         click.echo(json.dumps(_document(plan.profile, forecasts), indent=1))
@@ -173,21 +181,30 @@ def _plan_of_counts(file: Path, name: str | None) -> _Plan:
         document = json.loads(file.read_bytes())
     except ValueError:
         raise ValueError(f"{file}: this is not JSON") from None
-    found, snapshot_count = DEFAULT_PROFILE, 0
     if isinstance(document, dict) and document.get("format") == FORMAT:
-        capture = Capture.load(file)
-        counts, found = capture.counts, capture.profile
-        snapshot_count = int(capture.flags.get("snapshot-count", 0))
-    else:
-        try:
-            counts = Counts.from_json(document)
-        except ValueError as error:
-            raise ValueError(f"{file}: {error}") from None
-    profile = profile_of(name or found)
-    title = f"A Go etcd {profile.release} with the counts of {file.name}"
-    return _Plan(
-        title, profile, snapshot_count, [PlannedStage(name="now", counts=counts)]
-    )
+        return _plan_of_capture(Capture.load(file), file.name, name)
+    try:
+        counts = Counts.from_json(document)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+    return _plan_of_now(counts, file.name, profile_of(name or DEFAULT_PROFILE))
+
+
+def _plan_of_capture(capture: Capture, source: str, name: str | None) -> _Plan:
+    """Take what a server holds; under its own flags if it is of the same release."""
+    profile = profile_of(name or capture.profile)
+    # Asked for another release, that one's default is what an upgrade brings.
+    is_same = name in (None, capture.profile)
+    count = int(capture.flags.get("snapshot-count", 0)) if is_same else 0
+    return _plan_of_now(capture.counts, source, profile, count)
+
+
+def _plan_of_now(
+    counts: Counts, source: str, profile: Profile, snapshot_count: int = 0
+) -> _Plan:
+    title = f"A Go etcd {profile.release} with the counts of {source}"
+    stages = [PlannedStage(name="now", counts=counts)]
+    return _Plan(title, profile, snapshot_count, stages)
 
 
 def _walk(model: GoModel, stages: Iterable[PlannedStage]) -> Iterator[Forecast]:

@@ -120,7 +120,7 @@ def test_counts_may_be_bare_or_a_capture(tmp_path: Path) -> None:
         (["--puts=1", "--value-size=10GB"], "gRPC has no messages above 2 GiB"),
         (["--workload=nothing.toml"], "miniet: nothing.toml: No such file"),
         (["--counts=nothing.json"], "miniet: nothing.json: No such file"),
-        (["--counts=x", "--puts=1"], "--counts stands in place of a load"),
+        (["--counts=x", "--puts=1"], "--server stand in place of a load"),
     ],
 )
 def test_mistake_is_answered_with_a_line(words: list[str], said: str) -> None:

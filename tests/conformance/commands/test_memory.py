@@ -31,6 +31,15 @@ def served(tmp_path: Path) -> Iterator[Served]:
         yield served
 
 
+def test_prediction_is_made_from_what_a_server_holds(served: Served) -> None:
+    put(served.endpoint, 30)
+    words = ["predict", "--server", served.endpoint, "--profile", "3.6"]
+    page = CliRunner().invoke(main, words)
+    assert page.exit_code == 0, page.output
+    assert f"A Go etcd 3.6.14 with the counts of {served.endpoint}" in page.stdout
+    assert "most of the live heap is raft log, 30." in page.stdout
+
+
 def test_page_has_all_three_witnesses_in_80_columns(served: Served) -> None:
     put(served.endpoint, 3)
     page = memory(served.endpoint).stdout
