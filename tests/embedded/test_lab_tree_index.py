@@ -1,5 +1,7 @@
 """`tree-index` on miniet and on a real etcd."""
 
+import pytest
+
 from miniet.lab.costs import cost_of
 from miniet.lab.figures import counts_of
 from miniet.lab.scenarios import tree_index
@@ -11,6 +13,7 @@ SCALE = 0.01
 KEYS = 100
 
 
+@pytest.mark.slow
 @TARGETS
 def test_keys_go_when_deleted_and_compacted_and_live_ones_keep_arrays_in_go(
     target: str,

@@ -10,6 +10,7 @@ from tests.support.lab_runs import MINIET, TARGETS, run
 SCALE = 0.05
 
 
+@pytest.mark.slow
 @TARGETS
 def test_costs_are_fitted_and_a_backlog_is_bounded(target: str) -> None:
     result = run(watchers, target, SCALE)
