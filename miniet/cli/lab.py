@@ -3,7 +3,7 @@
 import shlex
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -190,8 +190,10 @@ def _leave(run: Run, directory: Path) -> None:
     data.save(run, directory / "run.json")
     page = directory / "report.html"
     page.write_text(html.render(run), encoding="utf-8")
-    with suppress(plot.PlotsMissingError):  # the page says how to get them
+    try:
         plot.save(run, directory)
+    except plot.PlotsMissingError as error:
+        click.echo(f"\nNo pictures: {error}.", err=True, nl=False)
     click.echo(f"\nThe report: {page}", err=True)
 
 

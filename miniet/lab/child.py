@@ -58,7 +58,10 @@ class Child:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        has_ended = isinstance(error, ClientError) and self._ends_by_itself()
         self._stop()
+        if has_ended:  # what the client saw of it says less
+            raise LabError(f"the server has ended: {self._reason()}") from error
 
     @property
     def pid(self) -> int | None:
@@ -130,6 +133,16 @@ class Child:
                 client.range(b"\0", limit=1)
             except ClientError:
                 return False
+        return True
+
+    def _ends_by_itself(self) -> bool:
+        """Whether it has ended, or does within moments: it may say so before."""
+        if self._process is None:
+            return False
+        try:
+            self._process.wait(_ANSWER_S_MAX)
+        except subprocess.TimeoutExpired:
+            return False
         return True
 
     def _reason(self) -> str:

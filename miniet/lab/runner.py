@@ -84,7 +84,8 @@ class Lab:
         self.variants: list[Variant] = []
         self.left_out: list[str] = []
         self._options = options
-        self._running = ExitStack()
+        self.running = ExitStack()
+        """The server of the variant under way, what it wrote, and its client."""
 
     def scaled(self, count: int, at_least: int = 1) -> int:
         """Return a count of the load at the scale that was asked for."""
@@ -114,14 +115,14 @@ class Lab:
 
     def close(self) -> None:
         """End the server and remove what it wrote, if one runs."""
-        self._running.close()
+        self.running.close()
 
     def _start(self, setup: Setup) -> Subject:
         options = self._options
         options.progress.begin(f"{setup.name}: starting", None)
         prefix = "" if self.is_own_server else f"{PREFIX}{time.time_ns():x}/"
         where = Where(options.clock, options.progress, prefix.encode())
-        enter = self._running.enter_context
+        enter = self.running.enter_context
         directory = enter(tempfile.TemporaryDirectory(prefix="miniet-lab-"))
         target = options.target
         server = enter(target.start(setup, options.profile, Path(directory)))
@@ -142,10 +143,8 @@ def run_scenario(scenario: Scenario, options: Options) -> Run:
         raise LabError(f"time is 0 or more, not {options.idle_s:g} s")
     scenario.need(options.scale).check()
     lab = Lab(options)
-    try:
+    with lab.running:
         scenario.run(lab)
-    finally:
-        lab.close()
     findings = scenario.explain(lab.variants)
     return Run(
         scenario=scenario.NAME,

@@ -1,5 +1,7 @@
 """The experiments at a small scale, on miniet and on a real etcd."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -197,6 +199,23 @@ def test_server_that_does_not_start_ends_the_run_in_a_line() -> None:
     with pytest.raises(LabError, match="the server has ended") as refusal:
         run(Question(Setup("plain")), "/bin/false", 1.0)
     assert "\n" not in str(refusal.value)
+
+
+def kill_under_load(folder: Path) -> None:
+    with (
+        target_of(MINIET).start(Setup("plain"), "3.4", folder) as server,
+        EtcdClient(server.endpoint) as client,
+    ):
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)
+        client.put(b"key")
+
+
+def test_server_that_ends_under_the_load_is_told_by_what_it_said(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(LabError, match=r"the server has ended: .* serving version="):
+        kill_under_load(tmp_path)
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
