@@ -1,5 +1,6 @@
 """`EtcdClient`: etcd's API as plain blocking calls on one connection."""
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from operator import methodcaller
@@ -29,6 +30,9 @@ _OPTIONS = [
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_http_proxy", 0),
 ]
+
+_ATTEMPTS = re.compile(r"failed to connect to all addresses; last error: \w+: \S+: ")
+"""What gRPC says of its ways before it says why."""
 
 
 class EtcdClient:
@@ -255,8 +259,11 @@ class EtcdClient:
         code = error.code().name
         details = " ".join((error.details() or "no reason given").split())
         name = method.rpartition("/")[2]
-        if code == "UNAVAILABLE":
-            message = f"cannot reach {self.endpoint.address}: {details}"
+        if "Failed parsing HTTP/2" in details:
+            message = f"{self.endpoint.address} does not speak gRPC, as etcd does"
+        elif code == "UNAVAILABLE":
+            reason = _ATTEMPTS.sub("", details)
+            message = f"cannot reach {self.endpoint.address}: {reason}"
         elif code == "DEADLINE_EXCEEDED":
             message = f"{self.endpoint.address} did not answer {name} in time"
         else:

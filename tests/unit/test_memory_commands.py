@@ -1,6 +1,8 @@
 import socket
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from click.testing import CliRunner, Result
@@ -36,7 +38,27 @@ def test_server_that_does_not_answer_is_told_in_a_line(
     assert result.exit_code == 2
     assert result.stdout == ""
     assert len(result.stderr.splitlines()) == 1
-    assert result.stderr.startswith(f"miniet: cannot reach {nobody}")
+    reason = "Failed to connect to remote host: Connection refused"
+    assert result.stderr == f"miniet: cannot reach {nobody}: {reason}\n"
+
+
+def test_server_of_another_kind_is_told_from_none() -> None:
+    def greet(listener: socket.socket) -> None:
+        with suppress(OSError):  # closed: the test is over
+            while True:
+                client, _ = listener.accept()
+                client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                client.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        thread = Thread(target=greet, args=(listener,))
+        thread.start()
+        result = invoke("memory", address)
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert result.exit_code == 2
+    assert result.stderr == f"miniet: {address} does not speak gRPC, as etcd does\n"
 
 
 def test_capture_of_nobody_leaves_no_file(nobody: str, tmp_path: Path) -> None:
