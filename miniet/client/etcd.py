@@ -107,11 +107,19 @@ class EtcdClient:
 
         No key may come twice.
         """
-        request = rpc_pb2.TxnRequest()
-        for key, value in pairs:
-            operation = request.success.add().request_put
-            operation.key, operation.value, operation.lease = key, value, lease
-        return int(self.txn(request).header.revision)
+        return int(self.txn(_puts(pairs, lease)).header.revision)
+
+    def attach_all(
+        self, items: Iterable[tuple[int, Iterable[tuple[bytes, bytes]]]]
+    ) -> None:
+        """Write pairs with leases, a txn for each lease, several on their way at once.
+
+        Args:
+            items: leases and what to attach to each; taken one by one.
+        """
+        requests = (_puts(pairs, lease) for lease, pairs in items)
+        for _ in self._pipeline("KV/Txn", requests, rpc_pb2.TxnResponse):
+            pass
 
     def range(self, key: bytes, range_end: bytes = b"", **options: Any) -> Any:
         """Read; `options` are fields of RangeRequest. Returns the RangeResponse."""
@@ -269,3 +277,11 @@ class EtcdClient:
         else:
             message = f"{self.endpoint.address} refused {name}: {details}"
         return ClientError(message, code)
+
+
+def _puts(pairs: Iterable[tuple[bytes, bytes]], lease: int) -> rpc_pb2.TxnRequest:
+    request = rpc_pb2.TxnRequest()
+    for key, value in pairs:
+        operation = request.success.add().request_put
+        operation.key, operation.value, operation.lease = key, value, lease
+    return request

@@ -5,7 +5,7 @@ from miniet.lab.scenarios import leases
 from tests.support.lab_runs import MINIET, TARGETS, run
 
 SCALE = 0.01
-LEASES = 30
+LEASES = 20
 
 
 @TARGETS

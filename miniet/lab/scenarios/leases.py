@@ -23,7 +23,7 @@ QUESTION = (
 )
 DISTURBS = "compacts all history"
 
-LEASES = 3_000
+LEASES = 2_000
 KEYS_EACH = (1, 10)
 TTL_S = 3600
 """What a broken-off run leaves on somebody's server ends by itself."""
@@ -62,9 +62,13 @@ def _grant_and_revoke(subject: Subject, count: int, keys_each: int) -> None:
     leases = subject.client.grant_all(TTL_S, ids)
     known = _known(count, 0, b"")
     subject.stage("granted", collect=True, known=known)
-    for n in subject.each(range(count), "attaching"):
-        mine = keys[n * keys_each : (n + 1) * keys_each]
-        subject.client.put_together(((key, b"") for key in mine), lease=leases[n])
+    subject.client.attach_all(
+        (
+            leases[n],
+            [(key, b"") for key in keys[n * keys_each : (n + 1) * keys_each]],
+        )
+        for n in subject.each(range(count), "attaching")
+    )
     subject.rest(before)
     known = _known(count, key_count, keys[0])
     subject.stage("attached", collect=True, known=known)

@@ -80,8 +80,10 @@ def test_leases_by_the_hundred(client: EtcdClient) -> None:
     leases = client.grant_all(3600, (0 for _ in range(100)))
     assert len(set(leases)) == 100
     assert set(leases) <= set(client.leases())
-    client.put_together([(b"l1", b""), (b"l2", b"")], lease=leases[99])
-    assert client.range(b"l2").kvs[0].lease == leases[99]
+    pairs = [[(b"l%02d-0" % n, b""), (b"l%02d-1" % n, b"")] for n in range(100)]
+    client.attach_all(zip(leases, pairs, strict=True))
+    assert client.range(b"l99-1").kvs[0].lease == leases[99]
+    assert client.range(b"l", b"m", count_only=True).count == 200
     client.revoke_all(leases)
     assert not set(leases) & set(client.leases())
     assert client.range(b"l", b"m", count_only=True).count == 0
