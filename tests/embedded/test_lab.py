@@ -111,6 +111,7 @@ def test_write_path_follows_one_put(target: str) -> None:
     assert put.index_revision_count == before.index_revision_count + 1
     assert "leaves 1 entry of 4,1" in result.verdict[0]
     assert stages_of(result)[-1] == "defragmented"
+    assert any("by 200 revisions: a tombstone each" in text for text in result.verdict)
 
 
 def test_write_path_on_miniet_books_what_python_pays() -> None:

@@ -258,8 +258,9 @@ def _kept_by_allocator(capture: Capture, freed: int) -> str:
     if kept < KEPT_SHARE * freed:
         return ""
     return (
-        f" Of what was freed, miniet's process still has up to {size(kept)} resident: "
-        "Python's allocator keeps it for new values, as Go's does for a while."
+        " Of what was freed, miniet's process still has up to "
+        f"{size(min(kept, freed))} resident: Python's allocator keeps it for new "
+        "values, as Go's does for a while."
     )
 
 

@@ -135,11 +135,11 @@ def _cost(variants: Sequence[Variant]) -> Iterator[str]:
     if rows:
         first = max(rows, key=lambda row: row[2] / row[1])
         last = min(rows, key=lambda row: row[2] / row[1])
+        other = f", one with {number(last[1])} takes {number(last[2])}"
         yield (
             f"An entry with {number(first[1])} bytes of data takes {number(first[2])} "
-            f"in a Go etcd, one with {number(last[1])} takes {number(last[2])}: the "
-            "size class above it, and a slot in an array that has grown by more than "
-            "it needs."
+            f"in a Go etcd{other if last != first else ''}: the size class above it, "
+            "and a slot in an array that has grown by more than it needs."
         )
 
 

@@ -57,6 +57,11 @@ def test_entry_costs_go_more_than_its_data_and_small_ones_most() -> None:
     assert "An entry with 150 bytes of data takes 2" in findings.verdict[-1]
 
 
+def test_entry_of_a_single_size_is_told_once() -> None:
+    text = raft_log.explain([life("one", [held(1, 100)])]).verdict[-1]
+    assert "in a Go etcd: the size class" in text
+
+
 def test_without_predictions_nothing_is_said_of_go() -> None:
     bare = variant("bare", {"0": held(1, 10)}, predicted=False)
     findings = raft_log.explain([bare])
