@@ -331,5 +331,6 @@ def _table(fits: dict[str, Fit]) -> Table:
         columns=("by", "connection", "stream", "watcher", "worst error"),
         rows=tuple(rows),
         note="Least squares of relative errors over growing numbers of each; the worst "
-        "error is that of one step. A Go process's RSS has garbage in it.",
+        "error is that of one step. A step opens so many connections x streams on each "
+        "x watchers on each. A Go process's RSS has garbage in it.",
     )
