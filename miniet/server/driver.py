@@ -82,6 +82,8 @@ class Driver:
         engine = self.engine
         self._loop = asyncio.get_running_loop()
         self._serving = self._loop.create_future()
+        # The thread is there from now on: a stop while Python ends gets no new one.
+        self._executor.submit(int)
         self._spawn(self._turns())
         self._spawn(self._every(self._tick_s, self._tick))
         self._spawn(self._every(self._commit_interval_s, self._commit))

@@ -5,7 +5,7 @@ import os
 import random
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib import import_module
@@ -448,9 +448,16 @@ class Server:
 
     def _run(self) -> None:
         """What the thread does; the three futures tell others how far it is."""
+        loop = NEW_EVENT_LOOP()
         try:
-            with asyncio.Runner(loop_factory=NEW_EVENT_LOOP) as runner:
-                runner.run(self._main())
+            with ThreadPoolExecutor() as pool:
+                loop.set_default_executor(pool)
+                # Its first thread, for a stop while Python ends: 3.12 gives none then.
+                pool.submit(int)
+                try:
+                    loop.run_until_complete(self._main())
+                finally:
+                    _close(loop)
         except BaseException as error:
             self._ended.set_exception(error)
         else:
@@ -466,3 +473,18 @@ class Server:
         self._started.set_result(None)
         await asyncio.wrap_future(self._stop_asked)
         await self._server.stop()
+
+
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    """End a loop as `asyncio.Runner` does, but for a thread that it starts.
+
+    The Runner waits for the loop's thread pool on a new thread, and while Python
+    3.12 ends there are none to be had.
+    """
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
