@@ -19,8 +19,18 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.endpoint
 
 
+def scenario(module: Scenario, *marks: pytest.MarkDecorator) -> object:
+    return pytest.param(module, marks=marks, id=module.NAME)
+
+
 @pytest.mark.parametrize(
-    "scenario", [tree_index, backend, watchers, leases], ids=lambda found: found.NAME
+    "scenario",
+    [
+        scenario(backend),
+        scenario(leases, pytest.mark.slow),
+        scenario(tree_index, pytest.mark.slow),
+        scenario(watchers, pytest.mark.slow),
+    ],
 )
 def test_only_what_was_there_is_left(endpoint: str, scenario: Scenario) -> None:
     with EtcdClient(endpoint) as client:

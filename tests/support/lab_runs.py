@@ -12,7 +12,8 @@ from tests.conformance.api.targets import etcd_binary
 MINIET = "embedded"
 ETCD = etcd_binary() or ""
 TARGETS = pytest.mark.parametrize(
-    "target", [MINIET, pytest.param(ETCD, marks=NEEDS_ETCD, id="etcd")]
+    "target",
+    [MINIET, pytest.param(ETCD, marks=[*NEEDS_ETCD, pytest.mark.slow], id="etcd")],
 )
 
 
