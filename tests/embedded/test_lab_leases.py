@@ -1,5 +1,7 @@
 """`leases` on miniet and on a real etcd."""
 
+import pytest
+
 from miniet.lab.figures import counts_of
 from miniet.lab.scenarios import leases
 from tests.support.lab_runs import MINIET, TARGETS, run
@@ -8,6 +10,7 @@ SCALE = 0.01
 LEASES = 20
 
 
+@pytest.mark.slow
 @TARGETS
 def test_leases_and_keys_come_and_go(target: str) -> None:
     result = run(leases, target, SCALE)

@@ -38,8 +38,9 @@ def test_lab_that_is_ended_leaves_no_server_and_no_file(
         env={**os.environ, "TMPDIR": str(files)},
         stderr=subprocess.PIPE,
         text=True,
-        # pytest may have been started in the background, where Ctrl-C is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        # pytest may have been started in the background or by nohup: then the signal
+        # is ignored, and so it is in what it starts.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     ) as lab:
         try:
             wait_until(lambda: any(files.glob("*/data/member")), "a server has begun")
