@@ -77,4 +77,5 @@ def test_puts_to_one_key_keep_no_more_than_the_raft_log(
     assert now.proposals_pending == 0
     raft_bytes = found.bytes_by_component[Component.RAFT]
     assert raft_bytes <= entries_max * ENTRY_BYTES_MAX
-    assert found.total_bytes - raft_bytes < 64 * 1024
+    # Not what is booked to nobody: servers of other tests may run in this process.
+    assert sum(found.bytes_by_component.values()) - raft_bytes < 64 * 1024
