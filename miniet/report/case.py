@@ -86,9 +86,17 @@ class Case:
     def held(self, component: Component, payload: int = 0) -> tuple[int, str]:
         """Return the bytes of a component and how they are known, best first."""
         capture = self.capture
-        if capture.traced:
-            return capture.traced.bytes_by_component.get(component, 0), "Python, traced"
-        measured = profile_bytes(capture, component)
+        known = self._known(component, payload)
+        if capture.traced is None:
+            return known
+        booked = capture.traced.bytes_by_component.get(component, 0)
+        # Switched on later, tracing has seen only a part: it then is a lower bound.
+        is_whole = capture.flags.get("memory-trace") == "true"
+        return (booked, "Python, traced") if is_whole or booked >= known[0] else known
+
+    def _known(self, component: Component, payload: int) -> tuple[int, str]:
+        """Return the bytes of a component as far as they are known without tracing."""
+        measured = profile_bytes(self.capture, component)
         if measured is not None:
             return measured, "Go, by its heap profile"
         if self.is_miniet and payload:

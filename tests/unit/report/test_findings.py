@@ -290,6 +290,22 @@ def test_traced_bytes_go_before_counted_ones() -> None:
     assert findings[0].at_stake_bytes == 1002 * MIB - 1002 * MIB * 64 // 1000
 
 
+def test_tracing_that_began_later_hides_no_finding() -> None:
+    late = traced(log_mib=1)
+    finding, _ = diagnose(capture(LOG_OF_LARGE_VALUES, traced=late))
+    assert (finding.kind, finding.at_stake_bytes) == ("raft-log", 936 * MIB)
+    assert "traced" not in finding.basis
+
+
+def test_tracing_from_the_start_says_what_python_pays() -> None:
+    whole = traced(log_mib=1)
+    [finding] = diagnose(
+        capture(LEASES, traced=whole, flags={"memory-trace": "true"}),
+        predicted("lease", 200),
+    )
+    assert finding.kind == "tracing"  # a lease costs Python little here
+
+
 def test_heap_profile_goes_before_the_prediction() -> None:
     go = go_memory(bytes_by_component={"raft": 1008 * MIB})
     finding = only(LOG_OF_LARGE_VALUES, predicted("raft", 5), product="etcd 3.6", go=go)
