@@ -14,6 +14,7 @@ from pathlib import Path
 
 import grpc
 
+from miniet.lab.child import free_ports
 from miniet.pb import rpc_pb2
 
 ANSWER_TIMEOUT_S = STOP_TIMEOUT_S = 20.0
@@ -47,7 +48,7 @@ class Running:
 @contextmanager
 def running(target: str, directory: Path) -> Iterator[Running]:
     """Start `target` on an empty data directory; stop it when the block is left."""
-    client_port, peer_port = _free_ports(2)
+    client_port, peer_port = free_ports(2)
     client, peer = (f"http://127.0.0.1:{port}" for port in (client_port, peer_port))
     command = [
         *_PROGRAMS[target],
@@ -110,12 +111,3 @@ def run_clients(
     finished = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     figures: dict[str, float] = json.loads(finished.stdout)
     return figures
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [listener.getsockname()[1] for listener in sockets]
-    finally:
-        for listener in sockets:
-            listener.close()

@@ -204,13 +204,6 @@ class EtcdClient:
             "Maintenance/Status", rpc_pb2.StatusRequest(), rpc_pb2.StatusResponse
         )
 
-    def hash_kv(self) -> tuple[int, int, int]:
-        """Return (hash, current revision, compact revision) of the key space."""
-        answer = self.call(
-            "Maintenance/HashKV", rpc_pb2.HashKVRequest(), rpc_pb2.HashKVResponse
-        )
-        return answer.hash, answer.header.revision, answer.compact_revision
-
     def watch(self, creates: Iterable[rpc_pb2.WatchCreateRequest]) -> WatchStream:
         """Open a watch stream with a watcher for each of `creates`."""
         return WatchStream(self._channel, creates, self._error)

@@ -69,11 +69,6 @@ class WatchStream:
         except StopIteration:
             raise ClientError("the watch stream has ended") from None
 
-    def receive_events(self, count: int) -> None:
-        """Read until `count` more events have come."""
-        while count > 0:
-            count -= len(self.receive().events)
-
     def cancel(self) -> None:
         """End the stream."""
         self._call.cancel()

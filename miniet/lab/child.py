@@ -43,7 +43,7 @@ class Child:
         self._spec = spec
         self._directory = directory
         self._log_path = directory / "log"
-        client, peer = _free_ports(2)
+        client, peer = free_ports(2)
         self.endpoint = f"127.0.0.1:{client}"
         self._peer_url = f"http://127.0.0.1:{peer}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -165,7 +165,7 @@ class Child:
             process.wait()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Return different ports that nobody listens on.
 
     From below the range out of which the system gives ports to connections and to

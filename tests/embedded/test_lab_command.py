@@ -9,9 +9,9 @@ from click.testing import CliRunner, Result
 import miniet
 from miniet.cli import main
 from miniet.client import EtcdClient
+from miniet.lab.child import free_ports
 from miniet.lab.scenarios import SCENARIOS
 from miniet.report import data
-from tests.support.real_etcd import free_ports
 
 
 @pytest.fixture

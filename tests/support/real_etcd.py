@@ -1,11 +1,8 @@
 """A real etcd of one member, for tests that compare with it."""
 
-import contextlib
 import json
 import os
-import random
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -15,28 +12,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from miniet.lab.child import free_ports
+
 START_SECONDS_MAX = 20.0
 STOP_SECONDS_MAX = 20.0
 _POLL_SECONDS = 0.02
-_PORTS = (10_000, 32_768)
 
 ETCD = shutil.which("etcd")
 """Path of the server's binary, None where there is none."""
-
-
-def free_ports(count: int) -> list[int]:
-    """Return different ports of the loopback address that nobody listens on.
-
-    From below the range out of which the system gives ports to connections and to
-    whoever asks for port 0: one of those may take a port between now and its use.
-    """
-    ports: set[int] = set()
-    while len(ports) < count:
-        port = random.randrange(*_PORTS)
-        with contextlib.suppress(OSError):
-            socket.create_server(("127.0.0.1", port)).close()
-            ports.add(port)
-    return list(ports)
 
 
 class RealEtcd:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.support.real_etcd import free_ports
+from miniet.lab.child import free_ports
 
 START_SECONDS_MAX = 20.0
 STOP_SECONDS_MAX = 20.0

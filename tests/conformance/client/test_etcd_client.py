@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from miniet.client import ClientError, EtcdClient, watcher_of
+from miniet.lab.child import free_ports
 from miniet.pb import rpc_pb2
-from tests.support.real_etcd import free_ports
 
 
 @pytest.fixture
@@ -61,7 +61,6 @@ def test_compaction_and_defragmentation(client: EtcdClient) -> None:
     revision = client.put(b"a")
     client.compact(revision)
     client.defragment()
-    assert client.hash_kv()[2] == revision
     with pytest.raises(ClientError, match="has been compacted") as refusal:
         client.range(b"a", revision=revision - 1)
     assert refusal.value.code == "OUT_OF_RANGE"
@@ -96,7 +95,8 @@ def test_watch_stream_lives_on_when_its_requests_have_ended(
     stream.wait_created()
     client.put(b"w0", b"1")
     client.put(b"w2", b"2")
-    stream.receive_events(2)
+    assert len(stream.receive().events) == 1
+    assert len(stream.receive().events) == 1
     stream.cancel()
 
 

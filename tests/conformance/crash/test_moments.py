@@ -11,11 +11,11 @@ import pytest
 
 from miniet.backend import Backend
 from miniet.backend.schema import KEY
+from miniet.lab.child import free_ports
 from tests.conformance.crash.history import History, state_of
 from tests.conformance.crash.load import Client
 from tests.conformance.crash.test_kill import kill_in_start
 from tests.support.etcd_calls import EtcdCalls
-from tests.support.real_etcd import free_ports
 from tests.support.served import Served, wait_until
 
 # Nothing is committed between start and end: everything is replayed from the log.

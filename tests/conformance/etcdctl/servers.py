@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.real_etcd import RealEtcd, free_ports
+from miniet.lab.child import free_ports
+from tests.support.real_etcd import RealEtcd
 
 START_SECONDS_MAX = 20.0
 STOP_SECONDS_MAX = 20.0

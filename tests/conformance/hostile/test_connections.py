@@ -10,9 +10,9 @@ from random import Random
 import grpc
 import pytest
 
+from miniet.lab.child import free_ports
 from miniet.pb import rpc_pb2
 from tests.support.etcd_calls import EtcdCalls
-from tests.support.real_etcd import free_ports
 from tests.support.served import Served, wait_until
 
 WATCH = "/etcdserverpb.Watch/Watch"
