@@ -17,7 +17,8 @@ from pathlib import Path
 
 from measured_runs import MIB, Judged, MeasuredRun, judge, load_runs
 
-from miniet.predict import GoComponent, calibration
+from miniet.memory.components import GoComponent
+from miniet.predict import calibration
 from miniet.predict.go_sizes import size_class
 
 LIVE_BYTES_MIN = 20 * MIB

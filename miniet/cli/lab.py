@@ -18,7 +18,8 @@ from miniet.errors import MinietError
 from miniet.lab import LabError, Options, Scenario, run_scenario, target_of
 from miniet.lab.scenarios import SCENARIOS
 from miniet.lab.subject import Progress
-from miniet.lab.target import PROFILE, Embedded
+from miniet.lab.target import Embedded
+from miniet.releases import DEFAULT_RELEASE, SERVED
 from miniet.report import data, html, plot, text
 from miniet.report.run import Run
 
@@ -89,9 +90,9 @@ def list_scenarios() -> None:
 )
 @click.option(
     "--profile",
-    type=click.Choice(["3.4", "3.5", "3.6"]),
+    type=click.Choice(SERVED),
     help="The etcd release that miniet's log follows, and that is predicted. "
-    f"[default: {PROFILE}; another server says its own]",
+    f"[default: {DEFAULT_RELEASE}; another server says its own]",
 )
 @click.option(
     "--idle",
@@ -133,7 +134,7 @@ def run_one(
             options = Options(
                 target=found,
                 scale=scale,
-                profile=profile or PROFILE,
+                profile=profile or DEFAULT_RELEASE,
                 idle_s=60 * idle,
                 progress=progress,
                 command=_command_line(),

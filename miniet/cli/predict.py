@@ -15,10 +15,9 @@ from miniet.memory.counts import Counts
 from miniet.memory.records import to_json
 from miniet.predict import GoModel, PlannedStage, Profile, Workload, profile_of
 from miniet.predict.workload import parse_size
+from miniet.releases import DEFAULT_RELEASE
 from miniet.report import text
 from miniet.report.forecast import Forecast, forecast_page
-
-DEFAULT_PROFILE = "3.4"
 
 _HELP = {
     "puts": "Puts, in turn over the keys.",
@@ -167,7 +166,7 @@ class _Plan:
 def _plan_of_load(
     file: Path | None, given: Mapping[str, Any], name: str | None
 ) -> _Plan:
-    profile = profile_of(name or DEFAULT_PROFILE)
+    profile = profile_of(name or DEFAULT_RELEASE)
     workload = replace(Workload.load(file) if file else Workload(), **given)
     if workload == Workload():
         raise ValueError("nothing to predict: say how many --puts, or see --help")
@@ -187,7 +186,7 @@ def _plan_of_counts(file: Path, name: str | None) -> _Plan:
         counts = Counts.from_json(document)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
-    return _plan_of_now(counts, file.name, profile_of(name or DEFAULT_PROFILE))
+    return _plan_of_now(counts, file.name, profile_of(name or DEFAULT_RELEASE))
 
 
 def _plan_of_capture(capture: Capture, source: str, name: str | None) -> _Plan:

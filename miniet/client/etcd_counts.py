@@ -19,12 +19,8 @@ from typing import Any
 
 from miniet.client.metrics import Metrics
 from miniet.memory.counts import Counts
+from miniet.releases import CATCHUP_ENTRIES, RELEASES
 
-_CATCHUP_ENTRIES = 5_000
-_SNAPSHOT_COUNTS = {"3.6": 10_000}
-_SNAPSHOT_COUNT = 100_000
-_COMPACT_EVERY = 100
-"""3.6 compacts the log whenever more than this many entries were applied since."""
 _BATCH_ENTRIES = 256
 """A snapshot that is due is taken after the batch of entries that made it due."""
 _ENTRY_OVERHEAD_BYTES = 22
@@ -102,13 +98,13 @@ def _log(
     """Estimate what the log keeps, and say what that rests on."""
     count = _number(flags, "snapshot-count")
     basis = f"--snapshot-count={count}" if count else "the default of --snapshot-count"
-    count = count or _SNAPSHOT_COUNTS.get(profile, _SNAPSHOT_COUNT)
+    count = count or RELEASES[profile].snapshot_count
     catchup = _number(flags, "snapshot-catchup-entries")
-    catchup = _CATCHUP_ENTRIES if catchup is None else catchup
+    catchup = CATCHUP_ENTRIES if catchup is None else catchup
     last, applied = int(status.raftIndex), int(status.raftAppliedIndex)
     saves = metrics.get("etcd_debugging_snap_save_total_duration_seconds_count")
-    if profile == "3.6":
-        snapshot = applied - applied % _COMPACT_EVERY
+    if in_memory := RELEASES[profile].memory_snapshot_count:
+        snapshot = applied - applied % in_memory
         is_cut = True
     else:
         snapshots, beyond = divmod(applied, count + 1)

@@ -38,7 +38,6 @@ class PeriodicCompactor:
 
     def __init__(self, clock: Clock, period_s: float) -> None:
         self._clock = clock
-        self._period_s = period_s
         self._interval_s = min(period_s, _HOUR_S)
         self._pause_s = self._interval_s / _SAMPLES_PER_INTERVAL
         samples = int(period_s / self._pause_s) + 1

@@ -3,9 +3,8 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from miniet.lab.figures import live_heap_bytes, stage_of
-from miniet.memory.components import Component
-from miniet.predict import COUNTERPARTS
+from miniet.lab.figures import stage_of
+from miniet.memory.components import COUNTERPARTS, Component
 from miniet.report.run import Stage, Table, Variant
 from miniet.report.units import number
 
@@ -112,7 +111,7 @@ def cost_of(
     ends = (before, after)
     parts = {part for component in components for part in COUNTERPARTS[component]}
     predicted = _growth(*(_predicted(stage, parts) for stage in ends))
-    whole = _growth(*(live_heap_bytes(stage.capture) for stage in ends))
+    whole = _growth(*(stage.capture.live_heap_bytes for stage in ends))
     others = _growth(*(_others(stage, parts) for stage in ends))
     return Cost(
         predicted,

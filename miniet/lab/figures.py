@@ -2,13 +2,8 @@
 
 from miniet.memory.capture import Capture
 from miniet.memory.counts import Counts
+from miniet.releases import CATCHUP_ENTRIES, RELEASES
 from miniet.report.run import Stage, Variant
-
-CATCHUP_ENTRIES = 5_000
-"""Entries kept behind a snapshot: of etcd 3.4, where it is fixed, and the default of
-every release since."""
-_SNAPSHOT_COUNTS = {"3.6": 10_000}
-_SNAPSHOT_COUNT = 100_000
 
 
 def has_stage(variant: Variant, name: str) -> bool:
@@ -35,19 +30,13 @@ def counts_of(variant: Variant, name: str) -> Counts:
 
 def snapshot_count(capture: Capture) -> int:
     """Return the --snapshot-count in force, the release's default if not known."""
-    default = _SNAPSHOT_COUNTS.get(capture.profile, _SNAPSHOT_COUNT)
+    default = RELEASES[capture.profile].snapshot_count
     return _flag(capture, "snapshot-count", default)
 
 
 def catchup_entries(capture: Capture) -> int:
     """Return the entries that a snapshot leaves in the log."""
     return _flag(capture, "snapshot-catchup-entries", CATCHUP_ENTRIES)
-
-
-def live_heap_bytes(capture: Capture) -> int | None:
-    """Return the live heap of a real etcd, if a collection was forced to know it."""
-    go = capture.go
-    return go.heap_alloc_bytes if go is not None and go.is_collected else None
 
 
 def _flag(capture: Capture, name: str, default: int) -> int:

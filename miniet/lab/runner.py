@@ -14,7 +14,8 @@ from miniet.lab import machine
 from miniet.lab.errors import LabError
 from miniet.lab.machine import Need
 from miniet.lab.subject import Progress, Subject, Where
-from miniet.lab.target import PROFILE, Embedded, Setup, Target
+from miniet.lab.target import Embedded, Setup, Target
+from miniet.releases import DEFAULT_RELEASE
 from miniet.report.run import Run, Table, Variant
 
 PREFIX = "miniet-lab/"
@@ -64,7 +65,7 @@ class Options:
     target: Target = field(default_factory=Embedded)
     scale: float = 1.0
     """Of the load; 1 is the scenario's own size."""
-    profile: str = PROFILE
+    profile: str = DEFAULT_RELEASE
     """Of miniet, where a variant has none of its own."""
     idle_s: float = 0.0
     """How long a server is left alone at the end, to see what it gives back."""

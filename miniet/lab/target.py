@@ -12,8 +12,6 @@ from typing import Protocol
 from miniet.lab.child import Child, ChildSpec
 from miniet.lab.errors import LabError
 
-PROFILE = "3.4"
-
 
 @dataclass(frozen=True, slots=True)
 class Setup:

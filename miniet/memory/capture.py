@@ -12,6 +12,7 @@ from miniet.memory.counts import Counts
 from miniet.memory.go_memory import GoMemory
 from miniet.memory.process import ProcessMemory
 from miniet.memory.traced import Traced
+from miniet.releases import DEFAULT_RELEASE
 
 FORMAT = "miniet capture"
 VERSION = 1
@@ -28,7 +29,7 @@ class Capture:
     """Seconds since 1970."""
     product: str
     """`miniet 0.1.0` or `etcd 3.4.23`."""
-    profile: str = "3.4"
+    profile: str = DEFAULT_RELEASE
     """The etcd release whose life of the log it follows: `3.4`, `3.5`, `3.6`."""
     flags: Mapping[str, str] = field(default_factory=dict)
     """Flags in force that matter to memory, as `snapshot-count`: `100000`."""
@@ -45,6 +46,12 @@ class Capture:
     """None while tracing is off, and for a real etcd."""
     go: GoMemory | None = None
     """Of a real etcd only."""
+
+    @property
+    def live_heap_bytes(self) -> int | None:
+        """Live heap of a real etcd, if a collection was forced to know it."""
+        go = self.go
+        return go.heap_alloc_bytes if go is not None and go.is_collected else None
 
     def to_json(self) -> dict[str, Any]:
         """Return it as `json.dumps` takes it: format, version, and the fields."""

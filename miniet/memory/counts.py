@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import Any, Self
 
+from miniet.memory.components import Component
+
 
 def _count(source: str) -> int:
     """Declare a count that is read from a field of `ServerStatistics`."""
@@ -157,6 +159,10 @@ class Counts:
                 raise ValueError(f"{name} is below 0: {value}")
         return cls(**document)
 
+    def payload_bytes(self, component: Component) -> int:
+        """Return the bytes of clients that a component keeps in memory."""
+        return sum(getattr(self, name) for name in _PAYLOADS[component])
+
     def to_json(self) -> dict[str, int]:
         """Return the fields by name."""
         return {spec.name: getattr(self, spec.name) for spec in fields(self)}
@@ -166,4 +172,15 @@ _READERS = {
     spec.name: attrgetter(spec.metadata["source"])
     for spec in fields(Counts)
     if spec.metadata["source"]
+}
+
+_PAYLOADS: Mapping[Component, tuple[str, ...]] = {
+    Component.RAFT: ("raft_payload_bytes",),
+    Component.MVCC: ("index_key_bytes",),
+    Component.BACKEND: ("backend_uncommitted_bytes",),
+    Component.LEASE: ("attached_key_bytes",),
+    Component.WATCH: ("watcher_key_bytes", "held_event_bytes"),
+    Component.WAL: ("wal_pending_bytes",),
+    Component.ENGINE: (),
+    Component.SERVER: ("response_in_flight_bytes",),
 }

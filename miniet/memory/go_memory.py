@@ -21,4 +21,4 @@ class GoMemory:
     is_collected: bool = False
     """A collection was forced right before, so `heap_alloc_bytes` is live."""
     bytes_by_component: Mapping[str, int] | None = None
-    """The heap profile, keyed as `Prediction.components`; None without pprof."""
+    """The heap profile, by `GoComponent`; None without pprof."""

@@ -17,7 +17,6 @@ Every figure is a `Band`: low, likely, high.
     planned_member, workload   the counts of a load that was only described
 """
 
-from miniet.predict.components import COUNTERPARTS, GoComponent
 from miniet.predict.go_model import GoModel
 from miniet.predict.planned_member import PlannedMember
 from miniet.predict.prediction import Band, Prediction
@@ -25,10 +24,8 @@ from miniet.predict.profiles import PROFILES, Profile, profile_of
 from miniet.predict.workload import PlannedStage, Workload
 
 __all__ = [
-    "COUNTERPARTS",
     "PROFILES",
     "Band",
-    "GoComponent",
     "GoModel",
     "PlannedMember",
     "PlannedStage",

@@ -48,7 +48,7 @@ class GoModel:
         """
         self._profile = profile
         self._peer_count = peer_count
-        self._snapshot_count = snapshot_count or profile.snapshot_count
+        self._snapshot_count = snapshot_count or profile.log.snapshot_count
         keeps = profile.go.keeps_freed_pages
         if madvdontneed is not None:
             keeps = madvdontneed == 0

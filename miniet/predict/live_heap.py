@@ -5,9 +5,9 @@ One function per component; each takes counts and what earlier counts left behin
 sizes; what is fitted is named in `calibration.py`.
 """
 
+from miniet.memory.components import GoComponent
 from miniet.memory.counts import Counts
 from miniet.predict import calibration as fitted
-from miniet.predict.components import GoComponent
 from miniet.predict.go_sizes import (
     PAGE_BYTES,
     channel_bytes,

@@ -11,6 +11,7 @@ from math import ceil
 from miniet.memory.counts import Counts
 from miniet.predict.calibration import puts_per_batch
 from miniet.predict.profiles import Profile
+from miniet.releases import CATCHUP_ENTRIES
 
 PAGE_BYTES = 4096
 FILL_SHARE = 0.9
@@ -27,7 +28,6 @@ BOOT_ENTRIES = 4
 BOOT_ENTRY_BYTES = 60
 """The entries of an empty member: its membership, an empty one, name and version."""
 FILE_BYTES_MIN = 5 * PAGE_BYTES
-DEFAULT_CATCH_UP = 5_000
 
 
 class PlannedMember:
@@ -41,7 +41,7 @@ class PlannedMember:
         profile: Profile,
         *,
         snapshot_count: int | None = None,
-        catch_up: int = DEFAULT_CATCH_UP,
+        catch_up: int = CATCHUP_ENTRIES,
     ) -> None:
         """Begin with an empty member.
 
@@ -49,8 +49,8 @@ class PlannedMember:
             snapshot_count: --snapshot-count; None for the release's default.
             catch_up: entries that stay in the log when it is cut.
         """
-        self._snapshot_count = snapshot_count or profile.snapshot_count
-        self._cut_every = profile.log_compaction_entries
+        self._snapshot_count = snapshot_count or profile.log.snapshot_count
+        self._cut_every = profile.log.memory_snapshot_count
         self._catch_up = catch_up
         self._log: deque[list[int]] = deque()  # [entries, bytes of each]
         self._first_index = 1

@@ -26,7 +26,7 @@ class Prediction:
     """`3.4.9`, `3.4`, `3.5` or `3.6`."""
     components: Mapping[str, Band]
     """Live heap by component: the keys of `memory.Component` where Go has that
-    component, and `connections`, `requests`, `fixed`; see `components.py`."""
+    component, and `connections`, `requests`, `fixed`: those of `GoComponent`."""
     live_heap: Band
     """Their sum: HeapAlloc right after a collection."""
     heap_in_use: Band

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from miniet.predict.go_sizes import GO_1_12, GO_1_16, GO_1_19, GO_1_25, Go
+from miniet.releases import RELEASES, Release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,10 +18,6 @@ class Profile:
     go: Go
     is_measured: bool
     """Whether memory of this very release was measured (`calibration.py`)."""
-    snapshot_count: int
-    """Default of --snapshot-count."""
-    log_compaction_entries: int = 0
-    """Entries between two cuts of the raft log apart from snapshots, 0 for none."""
     entry_bytes: int
     """`raftpb.Entry`: 3.4 has 24 bytes for unknown fields."""
     tree_item_bytes: int
@@ -34,6 +31,11 @@ class Profile:
     watch_channel_slots: int = 128
     """Responses that a watch stream's channel has room for."""
 
+    @property
+    def log(self) -> Release:
+        """How the release keeps the raft log."""
+        return RELEASES[self.name]
+
 
 PROFILES = {
     profile.name: profile
@@ -43,7 +45,6 @@ PROFILES = {
             release="3.4.9",
             go=GO_1_12,
             is_measured=False,
-            snapshot_count=100_000,
             entry_bytes=72,
             tree_item_bytes=16,
             key_value_bytes=80,
@@ -56,7 +57,6 @@ PROFILES = {
             release="3.4.23",
             go=GO_1_19,
             is_measured=True,
-            snapshot_count=100_000,
             entry_bytes=72,
             tree_item_bytes=16,
             key_value_bytes=80,
@@ -68,7 +68,6 @@ PROFILES = {
             release="3.5.1",
             go=GO_1_16,
             is_measured=True,
-            snapshot_count=100_000,
             entry_bytes=48,
             tree_item_bytes=16,
             key_value_bytes=112,
@@ -80,8 +79,6 @@ PROFILES = {
             release="3.6.14",
             go=GO_1_25,
             is_measured=False,
-            snapshot_count=10_000,
-            log_compaction_entries=100,
             entry_bytes=48,
             tree_item_bytes=8,
             key_value_bytes=112,

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from miniet.memory.counts import Counts
-from miniet.predict.planned_member import DEFAULT_CATCH_UP, PlannedMember
+from miniet.predict.planned_member import PlannedMember
 from miniet.predict.profiles import Profile
+from miniet.releases import CATCHUP_ENTRIES
 
 RESTS = (("after 1 min", 60.0), ("after 6 min", 300.0))
 """Rests at the end: before and after freed memory is given back."""
@@ -49,7 +50,7 @@ class Workload:
     in_flight: int = 1
     snapshot_count: int = 0
     """0 for the release's default."""
-    catch_up: int = DEFAULT_CATCH_UP
+    catch_up: int = CATCHUP_ENTRIES
     leases: int = 0
     """Granted before the puts; the keys are attached to them."""
     connections: int = 1

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from miniet.memory.capture import Capture
-from miniet.memory.components import Component
+from miniet.memory.components import COUNTERPARTS, Component, GoComponent
 from miniet.memory.traced import Traced
-from miniet.predict.components import COUNTERPARTS, GoComponent
 from miniet.predict.prediction import Band, Prediction
 from miniet.report.sheet import Column, Scale, Sheet
 from miniet.report.units import MIB, percent
@@ -61,9 +60,8 @@ def component_sheet(capture: Capture, prediction: Prediction | None) -> Sheet:
 def process_of_go_sheet(capture: Capture, prediction: Prediction) -> Sheet:
     """Return the predicted process, beside the real one where there is one."""
     go, process = capture.go, capture.process if capture.go else None
-    live = go.heap_alloc_bytes if go and go.is_collected else None
     rows: list[_Row] = [
-        ("live heap", None, live, prediction.live_heap),
+        ("live heap", None, capture.live_heap_bytes, prediction.live_heap),
         (
             "heap in use",
             None,

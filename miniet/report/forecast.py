@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from miniet.memory.components import GoComponent
 from miniet.memory.counts import Counts
-from miniet.predict import Band, GoComponent, Prediction
+from miniet.predict import Band, Prediction
 from miniet.report.document import Block, Document, Paragraph
 from miniet.report.sheet import Column, Scale, Sheet
 from miniet.report.units import counted, size

@@ -13,13 +13,12 @@ def held_sheet(capture: Capture) -> Sheet:
     """Return a row per component that holds something."""
     counts = capture.counts
     rows = []
-    for component in Component:
-        payload, describe = _HELD.get(component, (None, None))
-        text = describe(counts) if describe else ""
+    for component, describe in _HELD.items():
+        text = describe(counts)
         if text:
             if _MAIN.get(component) in capture.estimated:
                 text = f"about {text}"
-            kept = payload(counts) if payload else 0
+            kept = counts.payload_bytes(component)
             rows.append((component.label, size(kept) if kept else "-", text))
     return Sheet(
         title="What it holds",
@@ -30,12 +29,6 @@ def held_sheet(capture: Capture) -> Sheet:
         ),
         rows=rows,
     )
-
-
-def payload_bytes(counts: Counts, component: Component) -> int:
-    """Return the bytes of clients that a component keeps in memory."""
-    payload, _ = _HELD.get(component, (None, None))
-    return payload(counts) if payload else 0
 
 
 def _raft(counts: Counts) -> str:
@@ -133,16 +126,13 @@ _MAIN = {
 }
 """The count that makes a row an estimate, where it was estimated."""
 
-_HELD: Mapping[Component, tuple[Callable[[Counts], int], Callable[[Counts], str]]] = {
-    Component.RAFT: (lambda counts: counts.raft_payload_bytes, _raft),
-    Component.MVCC: (lambda counts: counts.index_key_bytes, _index),
-    Component.BACKEND: (lambda counts: counts.backend_uncommitted_bytes, _backend),
-    Component.LEASE: (lambda counts: counts.attached_key_bytes, _leases),
-    Component.WATCH: (
-        lambda counts: counts.watcher_key_bytes + counts.held_event_bytes,
-        _watchers,
-    ),
-    Component.WAL: (lambda counts: counts.wal_pending_bytes, _wal),
-    Component.SERVER: (lambda counts: counts.response_in_flight_bytes, _server),
+_HELD: Mapping[Component, Callable[[Counts], str]] = {
+    Component.RAFT: _raft,
+    Component.MVCC: _index,
+    Component.BACKEND: _backend,
+    Component.LEASE: _leases,
+    Component.WATCH: _watchers,
+    Component.WAL: _wal,
+    Component.SERVER: _server,
 }
-"""Payload that a component keeps in memory, and what to say of it."""
+"""What to say of a component; the engine keeps nothing that is counted."""

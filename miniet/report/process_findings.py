@@ -65,8 +65,9 @@ def tracing(case: Case) -> Finding | None:
 
 def _live_bytes(case: Case, go: GoMemory) -> int:
     """Return the live heap, as well as it is known."""
-    if go.is_collected:
-        return go.heap_alloc_bytes
+    known = case.capture.live_heap_bytes
+    if known is not None:
+        return known
     if go.bytes_by_component:
         return sum(go.bytes_by_component.values())
     if case.prediction:

@@ -6,7 +6,6 @@ from enum import StrEnum
 
 from miniet.memory.capture import Capture
 from miniet.memory.components import Component
-from miniet.report.held import payload_bytes
 from miniet.report.run import Variant
 
 
@@ -64,11 +63,11 @@ def split(capture: Capture) -> Mapping[PartOf, int]:
         PartOf.BASELINE: (
             baseline.resident_bytes - (baseline.mapped_bytes or 0) if baseline else 0
         ),
-        PartOf.LOG: payload_bytes(counts, Component.RAFT),
-        PartOf.INDEX: payload_bytes(counts, Component.MVCC),
-        PartOf.BUFFERS: payload_bytes(counts, Component.BACKEND),
-        PartOf.CLIENTS: payload_bytes(counts, Component.WATCH)
-        + payload_bytes(counts, Component.SERVER),
+        PartOf.LOG: counts.payload_bytes(Component.RAFT),
+        PartOf.INDEX: counts.payload_bytes(Component.MVCC),
+        PartOf.BUFFERS: counts.payload_bytes(Component.BACKEND),
+        PartOf.CLIENTS: counts.payload_bytes(Component.WATCH)
+        + counts.payload_bytes(Component.SERVER),
         PartOf.FREED: go.heap_idle_bytes - go.heap_released_bytes if go else 0,
     }
     rest = process.resident_bytes
@@ -97,4 +96,4 @@ def component_growth(variant: Variant) -> Mapping[Component, int]:
 def _held(capture: Capture, component: Component, other: Capture) -> int:
     if capture.traced and other.traced:
         return capture.traced.bytes_by_component.get(component, 0)
-    return payload_bytes(capture.counts, component)
+    return capture.counts.payload_bytes(component)

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from miniet.memory.accounts import accounts
 from miniet.memory.capture import Capture
+from miniet.memory.components import GoComponent
 from miniet.memory.counts import Counts
 from miniet.memory.process import ProcessMemory
-from miniet.predict.components import GoComponent
 from miniet.predict.prediction import Prediction
 from miniet.report.costs import error_text
 from miniet.report.run import Stage, Table, Variant
@@ -97,7 +97,7 @@ def _memory_sheet(stages: Sequence[Stage]) -> Sheet:
     captures = [stage.capture for stage in stages]
     predictions = [stage.prediction for stage in stages]
     processes = [capture.process for capture in captures]
-    live = [_live_bytes(capture) for capture in captures]
+    live = [capture.live_heap_bytes for capture in captures]
 
     def process(read: Callable[[ProcessMemory], int | None]) -> list[int | None]:
         return [read(found) if found else None for found in processes]
@@ -185,12 +185,6 @@ def _parts_sheet(
 def _label(name: str) -> str:
     """Return the name to show: keys of Go's components have one of their own."""
     return GoComponent(name).label if name in list(GoComponent) else name
-
-
-def _live_bytes(capture: Capture) -> int | None:
-    """Live heap of a Go etcd, where a collection was forced to know it."""
-    go = capture.go
-    return go.heap_alloc_bytes if go and go.is_collected else None
 
 
 def _sheet(

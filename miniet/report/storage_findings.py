@@ -1,19 +1,14 @@
 """Findings about what storage keeps: raft log, history, free pages, quota."""
 
 from miniet.memory.components import Component
+from miniet.releases import CATCHUP_ENTRIES, RELEASES
 from miniet.report.case import BUDGET_BYTES, Case, Finding
 from miniet.report.units import counted, number, size
 
-CATCH_UP_ENTRIES = 5_000
-"""Entries that stay behind a snapshot by default, for slow followers."""
 CATCH_UP_FLAGS = ("snapshot-catchup-entries", "experimental-snapshot-catchup-entries")
 """Their number, in 3.6 and before it."""
 CATCH_UP_SINCE = (3, 5, 16)
 """First release with such a flag."""
-SNAPSHOT_COUNT = 100_000
-"""Entries between two snapshots by default; before 3.6 they alone cut the log."""
-CUT_ENTRIES_OF_3_6 = 100
-"""From 3.6 on the log is cut every so many entries, snapshot or not."""
 HISTORY_SHARE = 0.5
 """Of all revisions. Below it, compaction frees less than what stays."""
 FREE_SHARE = 0.5
@@ -33,7 +28,7 @@ def raft_log(case: Case) -> Finding | None:
     entries, payload = counts.raft_entry_count, counts.raft_payload_bytes
     if payload <= BUDGET_BYTES or not entries:
         return None
-    catch_up = case.flag(CATCH_UP_ENTRIES, *CATCH_UP_FLAGS)
+    catch_up = case.flag(CATCHUP_ENTRIES, *CATCH_UP_FLAGS)
     rhythm = _rhythm(case)
     mean = max(1, payload // entries)
     affordable = max(2, BUDGET_BYTES // mean)
@@ -160,9 +155,10 @@ def quota(case: Case) -> Finding | None:
 
 def _rhythm(case: Case) -> int:
     """Entries between two cuts of the log."""
-    if case.capture.profile == "3.6":
-        return CUT_ENTRIES_OF_3_6
-    return case.flag(SNAPSHOT_COUNT, "snapshot-count")
+    release = RELEASES[case.capture.profile]
+    return release.memory_snapshot_count or case.flag(
+        release.snapshot_count, "snapshot-count"
+    )
 
 
 def _smaller_log(case: Case, entries: int, catch_up: int) -> tuple[str, str]:
@@ -173,8 +169,8 @@ def _smaller_log(case: Case, entries: int, catch_up: int) -> tuple[str, str]:
         "than what is kept is sent the whole database."
     )
     flags = []
-    if case.capture.profile == "3.6":
-        new_catch_up = min(catch_up, max(1, entries - CUT_ENTRIES_OF_3_6))
+    if in_memory := RELEASES[case.capture.profile].memory_snapshot_count:
+        new_catch_up = min(catch_up, max(1, entries - in_memory))
     else:
         new_catch_up = min(catch_up, entries // 2)
         flags.append(f"--snapshot-count={entries - new_catch_up}")
@@ -185,7 +181,7 @@ def _smaller_log(case: Case, entries: int, catch_up: int) -> tuple[str, str]:
         return " ".join(flags), price
     return " ".join(flags), (
         f"{case.capture.product} has no such second flag and always keeps "
-        f"{number(CATCH_UP_ENTRIES)}: upgrade to 3.5.16 or later first. {price}"
+        f"{number(CATCHUP_ENTRIES)}: upgrade to 3.5.16 or later first. {price}"
     )
 
 

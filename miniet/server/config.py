@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, fields
 
+from miniet.releases import RELEASES
 from miniet.server import identity
 from miniet.server.durations import NS_PER_S, parse_retention
 from miniet.server.errors import ConfigError
 from miniet.server.flags import Flag
-from miniet.server.profiles import PROFILES
 from miniet.server.settings import Settings
 from miniet.server.urls import check_binding, parse_initial_cluster
 
@@ -128,19 +128,14 @@ class Config(Settings):
         return self.data_dir or f"{self.name}.etcd"
 
     @property
-    def wal_path(self) -> str:
-        """Directory of the write-ahead log."""
-        return self.wal_dir or f"{self.data_path}/member/wal"
-
-    @property
     def raft_snapshot_count(self) -> int:
         """Entries applied between two snapshots: those set, else the profile's."""
-        return self.snapshot_count or PROFILES[self.profile].snapshot_count
+        return self.snapshot_count or RELEASES[self.profile].snapshot_count
 
     @property
     def memory_snapshot_count(self) -> int:
         """Entries between two snapshots that only stay in memory; 0: there are none."""
-        return PROFILES[self.profile].memory_snapshot_count
+        return RELEASES[self.profile].memory_snapshot_count
 
     @property
     def client_urls(self) -> tuple[str, ...]:

@@ -16,17 +16,6 @@ from miniet.memory.components import Component
 from miniet.memory.traced import Traced
 from miniet.server.memory import Glance
 
-PAYLOADS: tuple[tuple[Component, str], ...] = (
-    (Component.RAFT, "raft_payload_bytes"),
-    (Component.MVCC, "index_key_bytes"),
-    (Component.BACKEND, "backend_uncommitted_bytes"),
-    (Component.LEASE, "attached_key_bytes"),
-    (Component.WATCH, "held_event_bytes"),
-    (Component.WAL, "wal_pending_bytes"),
-    (Component.SERVER, "response_in_flight_bytes"),
-)
-"""Which field of `Counts` is whose payload."""
-
 ITEMS: tuple[tuple[Component, str, str], ...] = (
     (Component.RAFT, "entries", "raft_entry_count"),
     (Component.RAFT, "unstable_entries", "raft_unstable_count"),
@@ -65,8 +54,8 @@ class MemoryCollector(Collector):
             "Bytes from clients that a component keeps on the heap, no overhead.",
             labels=("component",),
         )
-        for component, field in PAYLOADS:
-            payload.add_metric((component,), getattr(counts, field))
+        for component in Component:
+            payload.add_metric((component,), counts.payload_bytes(component))
         yield payload
         items = GaugeMetricFamily(
             "miniet_memory_items",

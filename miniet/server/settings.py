@@ -6,6 +6,7 @@ Command line, environment, defaults, help and `Config` are all read from here.
 from dataclasses import dataclass
 from functools import partial
 
+from miniet.releases import DEFAULT_RELEASE, SERVED
 from miniet.server.flags import (
     BOOL,
     DURATION,
@@ -17,7 +18,6 @@ from miniet.server.flags import (
     choice,
     setting,
 )
-from miniet.server.profiles import PROFILES
 
 _member = partial(setting, "Member")
 _cluster = partial(setting, "Clustering")
@@ -249,8 +249,8 @@ class Settings:
     )
     profile: str = _own(
         "profile",
-        choice(*PROFILES),
-        "3.4",
+        choice(*SERVED),
+        DEFAULT_RELEASE,
         "Release to keep the raft log in memory like; API and version stay 3.4's.",
     )
     memory_trace: bool = _own(

@@ -9,11 +9,9 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from miniet.lab.figures import (
-    CATCHUP_ENTRIES,
     catchup_entries,
     counts_of,
     has_stage,
-    live_heap_bytes,
     snapshot_count,
     stage_of,
 )
@@ -24,6 +22,7 @@ from miniet.lab.target import Setup
 from miniet.memory.capture import Capture
 from miniet.memory.counts import Counts
 from miniet.predict import GoModel, profile_of
+from miniet.releases import CATCHUP_ENTRIES
 from miniet.report.run import Stage, Table, Variant
 from miniet.report.units import MIB, counted, duration, number, percent, size
 
@@ -179,7 +178,7 @@ def _measured(variant: Variant) -> Iterator[str]:
         capture, prediction = stage.capture, stage.prediction
         if capture.go is None or prediction is None:
             continue
-        measured = live_heap_bytes(capture)
+        measured = capture.live_heap_bytes
         if measured is not None:
             predicted = prediction.live_heap.likely
             log = (capture.go.bytes_by_component or {}).get("raft")

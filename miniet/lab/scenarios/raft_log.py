@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from miniet.lab.figures import CATCHUP_ENTRIES, catchup_entries, snapshot_count
+from miniet.lab.figures import catchup_entries, snapshot_count
 from miniet.lab.machine import GIB, Need
 from miniet.lab.runner import Findings, Lab
 from miniet.lab.target import Setup
 from miniet.memory.counts import Counts
+from miniet.releases import CATCHUP_ENTRIES, RELEASES
 from miniet.report.run import Table, Variant
 from miniet.report.units import KIB, number, size
 
@@ -115,7 +116,8 @@ def _life(variant: Variant) -> Iterator[str]:
             f"{_log(held[-1])} are still there."
         )
         return
-    oftener = ", in memory every 100" if capture.profile == "3.6" else ""
+    in_memory = RELEASES[capture.profile].memory_snapshot_count
+    oftener = f", in memory every {number(in_memory)}" if in_memory else ""
     least = min(cuts, key=lambda counts: counts.raft_entry_count)
     yield (
         f"{variant.name}: {every}{oftener}, and leave "

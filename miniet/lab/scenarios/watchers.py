@@ -10,14 +10,13 @@ from itertools import pairwise
 
 from miniet.client import WatchStream, watcher_of
 from miniet.lab.costs import Cost, cost_of
-from miniet.lab.figures import counts_of, live_heap_bytes, stage_of
+from miniet.lab.figures import counts_of, stage_of
 from miniet.lab.fit import Fit, fit
 from miniet.lab.machine import GIB, Need
 from miniet.lab.runner import Findings, Lab
 from miniet.lab.subject import Subject
 from miniet.lab.target import Setup
-from miniet.memory.components import Component
-from miniet.predict import COUNTERPARTS
+from miniet.memory.components import COUNTERPARTS, Component
 from miniet.predict import calibration as fitted
 from miniet.report.run import Stage, Table, Variant
 from miniet.report.units import counted, number, size
@@ -207,7 +206,7 @@ def _predicted(stage: Stage) -> int | None:
 
 
 def _measured(stage: Stage) -> int | None:
-    live, go = live_heap_bytes(stage.capture), stage.capture.go
+    live, go = stage.capture.live_heap_bytes, stage.capture.go
     return None if live is None or go is None else live + go.stack_in_use_bytes
 
 

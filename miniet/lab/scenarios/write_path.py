@@ -10,9 +10,8 @@ from miniet.lab.figures import counts_of, stage_of
 from miniet.lab.machine import GIB, Need
 from miniet.lab.runner import Findings, Lab
 from miniet.lab.target import Setup
-from miniet.memory.components import Component
+from miniet.memory.components import COUNTERPARTS, Component
 from miniet.memory.counts import Counts
-from miniet.predict import COUNTERPARTS
 from miniet.report.run import Stage, Table, Variant
 from miniet.report.units import KIB, counted, number, size
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from miniet.client import ClientError, EtcdClient, read_capture, set_tracing
-from miniet.client.go_profile import COMPONENTS
 from miniet.memory.accounts import accounts
 from miniet.memory.capture import Capture
+from miniet.memory.components import GoComponent
 from miniet.pb import rpc_pb2
 from tests.conformance.api.conftest import NEEDS_ETCD
 from tests.conformance.api.targets import etcd_binary
@@ -74,7 +74,7 @@ def test_profile_books_the_log_to_raft(capture: Capture) -> None:
     assert capture.go.is_collected
     sizes = capture.go.bytes_by_component
     assert sizes is not None
-    assert tuple(sizes) == COMPONENTS
+    assert tuple(sizes) == tuple(GoComponent)
     # Entries of 1 MiB take a page more; each is sampled with chance 0.86.
     assert sizes["raft"] == pytest.approx(PUTS * MIB * 1.008, rel=0.3)
     assert sum(sizes.values()) == pytest.approx(capture.go.heap_alloc_bytes, rel=0.3)

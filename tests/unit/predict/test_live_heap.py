@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from miniet.memory.components import GoComponent
 from miniet.memory.counts import Counts
-from miniet.predict import PROFILES, GoComponent, GoModel
+from miniet.predict import PROFILES, GoModel
 from miniet.predict.prediction import Band
 
 MIB = 2**20

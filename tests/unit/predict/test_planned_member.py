@@ -38,7 +38,7 @@ def test_log_is_a_sawtooth(puts: int, kept: int) -> None:
 def test_a_billion_puts_end_where_a_few_do(profile: str) -> None:
     """Whole cycles of the log are skipped: the rest is what remains of the last."""
     few, many = member(profile), member(profile)
-    cycle = PROFILES[profile].snapshot_count + 1 + 8
+    cycle = PROFILES[profile].log.snapshot_count + 1 + 8
     put(few, 4 * cycle)
     put(many, 10_000 * cycle)
     assert few.counts().raft_entry_count == many.counts().raft_entry_count

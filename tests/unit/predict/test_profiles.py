@@ -1,7 +1,7 @@
 import pytest
 
-from miniet.memory.components import Component
-from miniet.predict import COUNTERPARTS, PROFILES, GoComponent, profile_of
+from miniet.memory.components import COUNTERPARTS, Component, GoComponent
+from miniet.predict import PROFILES, profile_of
 
 
 @pytest.mark.parametrize(

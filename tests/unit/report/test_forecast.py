@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import pytest
 
+from miniet.memory.components import GoComponent
 from miniet.memory.counts import Counts
-from miniet.predict import Band, GoComponent, Prediction
+from miniet.predict import Band, Prediction
 from miniet.report import text
 from miniet.report.forecast import Forecast, dominant, forecast_page, remainder
 

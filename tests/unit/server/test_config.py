@@ -69,7 +69,6 @@ def test_defaults_are_those_of_etcd() -> None:
     assert config.member_id == 0x8E9E05C52164694D
     assert config.cluster_id == 0xCDF818194E3A8C32
     assert config.data_path == "default.etcd"
-    assert config.wal_path == "default.etcd/member/wal"
     assert config.client_urls == ("http://localhost:2379",)
     assert config.election_ticks == 10
     assert config.min_lease_ttl_s == 2
@@ -88,17 +87,15 @@ def test_config_cannot_be_changed_but_replaced() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "data_path", "wal_path"),
+    ("settings", "data_path"),
     [
-        ({"name": "m1"}, "m1.etcd", "m1.etcd/member/wal"),
-        ({"data_dir": ""}, "default.etcd", "default.etcd/member/wal"),
-        ({"data_dir": "/d"}, "/d", "/d/member/wal"),
-        ({"data_dir": "/d", "wal_dir": "/w"}, "/d", "/w"),
+        ({"name": "m1"}, "m1.etcd"),
+        ({"data_dir": ""}, "default.etcd"),
+        ({"data_dir": "/d"}, "/d"),
     ],
 )
-def test_directories(settings: dict[str, Any], data_path: str, wal_path: str) -> None:
-    config = Config(**settings)
-    assert (config.data_path, config.wal_path) == (data_path, wal_path)
+def test_data_directory(settings: dict[str, Any], data_path: str) -> None:
+    assert Config(**settings).data_path == data_path
 
 
 @pytest.mark.parametrize(
