@@ -24,7 +24,7 @@ test: $(INSTALLED)
 	$(BIN)/ruff check . || status=1; \
 	$(BIN)/ruff format --check . || status=1; \
 	$(BIN)/mypy || status=1; \
-	$(BIN)/python -m pytest $(PYTEST_ARGS) || status=1; \
+	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS) || status=1; \
 	exit $$status
 
 lint: $(INSTALLED)
