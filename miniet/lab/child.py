@@ -6,8 +6,8 @@ import re
 import socket
 import subprocess
 import time
+from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -166,15 +166,28 @@ class Child:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return different ports that nobody listens on.
+    """Return different ports that nobody listens on, and that nobody else is given.
 
     From below the range out of which the system gives ports to connections and to
     whoever asks for port 0: one of those may take a port between now and its use.
     """
-    ports: set[int] = set()
+    ports: list[int] = []
     while len(ports) < count:
         port = random.randrange(*_PORTS)
-        with suppress(OSError):
-            socket.create_server(("127.0.0.1", port)).close()
-            ports.add(port)
-    return list(ports)
+        held = socket.socket()
+        try:
+            held.bind(("127.0.0.1", port))
+        except OSError:
+            held.close()
+            continue
+        # Bound and not listening, it keeps the port from the next who looks for one
+        # as above; a server, which sets the same option, can listen on it.
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if len(_held) == _held.maxlen:
+            _held.popleft().close()
+        _held.append(held)
+        ports.append(port)
+    return ports
+
+
+_held: deque[socket.socket] = deque(maxlen=64)
