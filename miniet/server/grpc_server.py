@@ -21,6 +21,9 @@ from miniet.server.rpc_errors import CallError, Code, status_of
 
 _INT32_MAX = 2**31 - 1
 
+_IDENTITY_ONLY = 1
+"""Bit set of the compressions that are taken. etcd has none installed, either."""
+
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 if TYPE_CHECKING:
@@ -71,6 +74,7 @@ class GrpcServer:
                     "grpc.max_concurrent_streams",
                     min(max_concurrent_streams, _INT32_MAX),
                 ),
+                ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_ONLY),
                 # grpcio's own default of five minutes would cut off Go clients.
                 (
                     "grpc.http2.min_ping_interval_without_data_ms",
