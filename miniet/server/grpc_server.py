@@ -4,6 +4,7 @@ It keeps connections and streams in C, where no tracemalloc sees them.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
@@ -60,6 +61,7 @@ class GrpcServer:
     ) -> None:
         self._traffic = traffic
         self._receive_bytes_max = receive_bytes_max
+        logging.getLogger("grpc._cython.cygrpc").addFilter(_says_more_than_gone)
         # Calls of the streaming kinds, which end only when they are told to.
         self._streams: set[asyncio.Task[Any]] = set()
         self._starting: asyncio.Task[None] | None = None
@@ -148,6 +150,13 @@ class GrpcServer:
         if method.kind is Kind.BIDI_STREAM:
             return grpc.stream_stream_rpc_method_handler(cast(_Handler, calls.bidi))
         return grpc.unary_stream_rpc_method_handler(cast(_Handler, calls.server_stream))
+
+
+def _says_more_than_gone(record: logging.LogRecord) -> bool:
+    """Leave out grpcio's traceback for each answer whose client has left."""
+    return not (
+        record.exc_info and isinstance(record.exc_info[1], grpc.aio.InternalError)
+    )
 
 
 class _Table(_GenericRpcHandler):
@@ -300,7 +309,11 @@ class _GrpcStream:
         return None if request is None else self._calls.received(request)
 
     async def send(self, response: bytes) -> None:
-        await self._write(response)
+        try:
+            await self._write(response)
+        except grpc.aio.InternalError as error:
+            # The client is gone, and grpcio has not cancelled the call yet.
+            raise asyncio.CancelledError from error
         self._calls.sent(response)
 
 
