@@ -8,9 +8,6 @@ from miniet.server.methods import Kind, Method, Stream
 from miniet.server.service import Service
 from miniet.watch import WatchCreate, WatchStream
 
-# Responses taken at once; between two takes other streams get their turn.
-_RESPONSES_PER_TAKE = 64
-
 
 class WatchService(Service):
     """One call carries many watchers: requests in, responses out, at once."""
@@ -35,7 +32,9 @@ class WatchService(Service):
             while True:
                 await output.wait()
                 output.clear()
-                while responses := watch_stream.take(_RESPONSES_PER_TAKE):
+                # One by one: what a slow client is not yet sent stays in the outbox,
+                # with its events shared, its previous values unread, all of it counted.
+                while responses := watch_stream.take(1):
                     self._driver.kick_watchers()
                     for answer in responses:
                         # A compaction notice has revision 0, and it stays 0.

@@ -11,6 +11,8 @@ from miniet.memory.counts import Counts
 from miniet.pb import rpc_pb2
 from miniet.server.config import Config
 from tests.embedded.client import Client, connect
+from tests.support import http2
+from tests.support.http2 import DATA, Wire, frame, header_block, header_frames
 from tests.support.served import wait_until
 from tests.support.slow_client import ask_and_not_read
 
@@ -134,6 +136,20 @@ def test_response_is_in_flight_until_its_client_has_taken_it(
     assert (held.calls_in_flight, now.calls_in_flight) == (1, 0)
     assert now.response_in_flight_bytes_max == held.response_in_flight_bytes
     assert now.range_response_bytes_max == held.response_in_flight_bytes
+
+
+def test_responses_wait_where_they_are_counted_until_their_turn_comes(
+    etcd: miniet.Server, client: Client
+) -> None:
+    create = rpc_pb2.WatchCreateRequest(key=b"large")
+    request = rpc_pb2.WatchRequest(create_request=create).SerializeToString()
+    watch = header_frames(1, header_block("/etcdserverpb.Watch/Watch"))
+    watchers = frame(DATA, 0, 1, http2.message(request) * 20)
+    with Wire.http2(etcd.port, watch, watchers):
+        wait_until(lambda: etcd.statistics().watch.watcher_count == 20, "watchers")
+        client.put(b"large", bytes(MIB))
+        # The transport takes one beyond what it may send, and another is on its way.
+        assert etcd.statistics().watch.pending_response_count >= 17
 
 
 def test_small_responses_are_not_followed(etcd: miniet.Server, client: Client) -> None:

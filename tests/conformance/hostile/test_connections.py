@@ -1,4 +1,4 @@
-"""Connections that say nonsense, nothing, or too little, and ever more of them."""
+"""Connections left and connections refused; nonsense on the status port."""
 
 import socket
 import urllib.request
@@ -16,9 +16,6 @@ from tests.support.etcd_calls import EtcdCalls
 from tests.support.served import Served, wait_until
 
 WATCH = "/etcdserverpb.Watch/Watch"
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
-PING = bytes((0, 0, 8, 6, 0, 0, 0, 0, 0)) + bytes(8)
 RANDOM = Random(1)
 
 
@@ -35,42 +32,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def connect(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=10)
-
-
-NONSENSE = {
-    "random bytes": RANDOM.randbytes(5000),
-    "HTTP/1.1 request": b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n",
-    "TLS hello": bytes.fromhex("1603010200010001fc0303") + RANDOM.randbytes(500),
-    "random frames": PREFACE + SETTINGS + RANDOM.randbytes(5000),
-    "frame of 16 MB": PREFACE + SETTINGS + b"\xff\xff\xff" + bytes(100_000),
-    "spoilt headers": PREFACE + SETTINGS + bytes.fromhex("000004010500000001ffffffff"),
-    "flood of pings": PREFACE + SETTINGS + PING * 5000,
-    "flood of settings": PREFACE + SETTINGS * 5000 + b"\xff" * 20,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("nonsense", NONSENSE.values(), ids=NONSENSE)
-def test_nonsense_ends_its_connection_and_no_other(
-    server: Served, calls: EtcdCalls, nonsense: bytes
-) -> None:
-    # The server may hang up before it has read all.
-    with closing(connect(server.port)) as connection, suppress(ConnectionError):
-        connection.sendall(nonsense)
-        while connection.recv(65536):
-            pass
-
-
-@pytest.mark.parametrize("begun", [b"", PREFACE[:10], PREFACE, PREFACE + SETTINGS])
-def test_many_connections_that_say_no_more_are_borne(
-    server: Served, calls: EtcdCalls, begun: bytes
-) -> None:
-    with ExitStack() as open_connections:
-        for _ in range(200):
-            connection = open_connections.enter_context(closing(connect(server.port)))
-            connection.sendall(begun)
-        assert calls.put(b"a") > 0
-        with EtcdCalls(server.endpoint) as newcomer:
-            assert newcomer.put(b"a") > 0
 
 
 def test_abandoned_watch_streams_are_forgotten(

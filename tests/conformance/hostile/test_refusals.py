@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
 import pytest
 from google.protobuf.message import Message
 
 from miniet.pb import rpc_pb2
 from tests.conformance.crash.history import state_of
-from tests.support.etcd_calls import EtcdCalls, Refusal
+from tests.support.etcd_calls import SECONDS_MAX, EtcdCalls, Refusal, refusal_of
 from tests.support.real_etcd import ETCD, RealEtcd
 from tests.support.served import Served
 
@@ -183,3 +184,13 @@ def test_message_of_many_times_the_limit_is_refused(calls: EtcdCalls) -> None:
     assert refusal is not None
     assert refusal.code == "RESOURCE_EXHAUSTED"  # the text is grpcio's, not etcd's
     assert calls.range(b"key").count == 0
+
+
+def test_compressed_message_is_not_unpacked(any_calls: EtcdCalls) -> None:
+    call = any_calls.channel.unary_unary(KV + "Put")
+    body = put(key=b"key", value=bytes(10_000)).SerializeToString()
+    before = state_of(any_calls)
+    with pytest.raises(grpc.RpcError) as raised:
+        call(body, compression=grpc.Compression.Gzip, timeout=SECONDS_MAX)
+    assert refusal_of(raised.value).code == "UNIMPLEMENTED"  # the texts differ
+    assert state_of(any_calls) == before
