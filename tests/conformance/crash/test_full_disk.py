@@ -152,6 +152,36 @@ def test_defragmentation_without_room_is_refused_and_the_server_goes_on(
             assert state_of(calls) == before
 
 
+def test_raft_snapshot_without_room_is_put_off_and_the_server_goes_on(
+    tmp_path: Path,
+) -> None:
+    with small_disk(tmp_path, 4 * MB) as disk:
+        flags = (f"--wal-dir={tmp_path}/wal", "--snapshot-count=20")
+        server = ForkedServed(disk.path, *flags)
+        with server, EtcdCalls(server.endpoint) as calls:
+            files = Files(disk.path)
+            # Commits have pages to go around in, and the file need not grow.
+            for number in range(200):
+                calls.put(b"a", bytes(5000) if number < 50 else b"")
+            calls.compact(200, physical=True)
+            saved = len(files.snapshots)
+            assert saved > 2
+            disk.fill()
+            for _ in range(45):
+                calls.put(b"a", b"full")
+            assert "saved no raft snapshot" in server.log
+            assert "Traceback" not in server.log
+            assert not list(files.snap.glob("*.tmp"))
+            newest = files.snapshots[-1]
+            disk.empty()
+            for _ in range(45):
+                calls.put(b"a", b"empty")
+            assert files.snapshots[-1] > newest
+            before = state_of(calls)
+            server.kill()
+        with server, EtcdCalls(server.endpoint) as calls:
+            assert state_of(calls) == before
+
 
 def test_start_without_room_is_refused_and_harms_nothing(tmp_path: Path) -> None:
     with small_disk(tmp_path, 4 * MB) as disk:
