@@ -81,6 +81,7 @@ def test_log_that_cannot_begin_a_segment_ends_the_server(tmp_path: Path) -> None
             assert "make room or mend the disk, then restart" in server.log
             assert "Traceback" not in server.log
         assert len(acknowledged) >= 42
+        assert not list((disk.path / "wal").glob("*.tmp"))
         said = server.refused()
         assert "No space left on device" in said
         disk.grow(140 * MB)
