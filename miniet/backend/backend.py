@@ -121,7 +121,7 @@ class Backend:
         Raises:
             BackendLockedError: another server has it open.
             BackendDamagedError: it is not a backend's file, or not whole.
-        Cost: every page header is read, see `pages.check_pages`.
+        Cost: every page and node header is read, see `pages.check_pages`.
         """
         if self._env is not None:
             raise InvariantError(f"{self._path} is already open")

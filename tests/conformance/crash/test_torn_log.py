@@ -28,6 +28,10 @@ from tests.unit.wal.logs import METADATA, filler, last_segment, state
 
 START = WalSnapshot()
 SECTOR_BYTES = 512
+
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+"""For files, where that exists: a repair syncs, and nobody cuts the power here."""
+
 SEGMENT_BYTES = 4096
 
 FIRST_RECORDS_BYTES = 56
@@ -93,9 +97,7 @@ STEPS: list[Entry | HardState | WalSnapshot] = [
 
 @pytest.fixture(scope="module")
 def log() -> Iterator[Log]:
-    # In memory where that exists: each repair syncs, and nobody cuts the power here.
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with TemporaryDirectory(dir=memory) as path:
+    with TemporaryDirectory(dir=MEMORY) as path:
         yield write_log(Path(path) / "wal")
 
 
@@ -115,7 +117,7 @@ def write_log(directory: Path) -> Log:
             wal.append(step, [])
             hard_state = step
         else:
-            wal.save_snapshot(step.index, step.term, ConfState([1]))
+            wal.save_snapshot(step.index, step.term, ConfState((1,)))
             snapshots = [*snapshots, step]
         wal.flush(sync=False)
         mark = Mark(wal.statistics().tail_bytes, entries, hard_state, snapshots)
