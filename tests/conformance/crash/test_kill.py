@@ -42,6 +42,7 @@ def run_clients_and_kill(
             or any(client.error for client in clients)
         ),
         f"{writes} acknowledged writes",
+        seconds_max=60.0,  # many, for a disk that others keep busy
     )
     server.kill()
     for client in clients:
