@@ -22,8 +22,9 @@ Invariants.
   taken before anything is read and handed over in a defragmentation.
 - After a failed write or commit nothing works until the store is opened again. What
   was in the transaction is gone then, and nobody shall believe otherwise.
-- Nothing damaged is served: `open` walks the page headers of the whole file first
-  (`pages`), because LMDB itself would end the process.
+- No damaged structure is served: `open` walks all page and node headers of the file
+  first (`pages`), because LMDB itself would end the process, or find keys no more.
+  The bytes of a value have no checksum, neither here nor in bbolt.
 
 What it keeps in memory. On Python's heap next to nothing: a `ReadTx` per open read.
 Uncommitted pages, 4 KiB or more for each leaf touched and the branches above it, are

@@ -23,7 +23,9 @@ from miniet.backend.files import (
     open_locked,
     reader_table,
     remove_leftovers,
+    reserve_reader_table,
     sync_directory,
+    write_trouble,
 )
 from miniet.backend.hash import hash_buckets
 from miniet.backend.pages import META_PAGE_COUNT, check_pages, read_meta
@@ -119,7 +121,7 @@ class Backend:
         Raises:
             BackendLockedError: another server has it open.
             BackendDamagedError: it is not a backend's file, or not whole.
-        Cost: every page header is read, see `pages.check_pages`.
+        Cost: every page and node header is read, see `pages.check_pages`.
         """
         if self._env is not None:
             raise InvariantError(f"{self._path} is already open")
@@ -155,6 +157,7 @@ class Backend:
 
     def _open_environment(self) -> None:
         assert self._fd is not None
+        reserve_reader_table(self._path)
         try:
             env = self._env = lmdb.open(
                 str(self._path),
@@ -353,10 +356,7 @@ class Backend:
         self._require_usable()
         self._require_no_read_tx("the store cannot be defragmented")
         self.commit()
-        try:
-            fd = self._replace_file()
-        except (lmdb.Error, OSError) as error:
-            raise DefragmentError(f"{self._path}: copy failed: {error}") from error
+        fd = self._replace_file()
         # From here on the name means the new file, the map the old one.
         try:
             self._close_environment()
@@ -375,17 +375,20 @@ class Backend:
         """Put a compact copy in the file's place; return its locked descriptor."""
         assert self._env is not None
         with copy_beside(self._path) as copy:
-            write_compact_copy(self._env, self._databases, copy)
-            fd = os.open(copy, os.O_RDWR | os.O_CLOEXEC)
             try:
-                # Locked before it gets the name: never is the name without a lock.
-                lock(fd, copy)
-                if self._durable:
-                    os.fsync(fd)
-                copy.rename(self._path)
-            except BaseException:
-                os.close(fd)
-                raise
+                write_compact_copy(self._env, self._databases, copy)
+                fd = os.open(copy, os.O_RDWR | os.O_CLOEXEC)
+                try:
+                    # Locked before it gets the name: never is the name without a lock.
+                    lock(fd, copy)
+                    if self._durable:
+                        os.fsync(fd)
+                    copy.rename(self._path)
+                except BaseException:
+                    os.close(fd)
+                    raise
+            except (lmdb.Error, OSError) as error:
+                raise DefragmentError(str(copy), write_trouble(error, copy)) from error
             return fd
 
     def reset(self) -> None:
@@ -442,11 +445,14 @@ class Backend:
 
     def _fail(self, error: lmdb.Error) -> DataError:
         """Refuse everything from now on; return the error to raise."""
+        translated = self._translate(error)
         self._failure = str(error)
+        if isinstance(translated, BackendFailedError):
+            self._failure = translated.reason
         self._batch_tx.refuse(self._failed_error)
         if self._txn is not None:
             self._txn.abort()
-        return self._translate(error)
+        return translated
 
     def _translate(self, error: lmdb.Error) -> DataError:
         path = str(self._path)
@@ -461,7 +467,7 @@ class Backend:
             | lmdb.IncompatibleError,
         ):
             return BackendDamagedError(str(error), path=path)
-        return BackendFailedError(path, str(error))
+        return BackendFailedError(path, write_trouble(error, self._path))
 
     def _failed_error(self) -> MinietError:
         return BackendFailedError(str(self._path), self._failure or "unknown")

@@ -36,6 +36,10 @@ class DefragmentError(RequestError):
     Make room on the disk (old and new file exist side by side), then retry.
     """
 
+    def __init__(self, path: str, reason: str) -> None:
+        # As Go says it, and so etcd to its clients.
+        super().__init__(f"write {path}: {reason[:1].lower()}{reason[1:]}")
+
 
 class BackendLockedError(DataError):
     """Another process, or another `Backend` of this one, has the file open."""
@@ -87,7 +91,7 @@ class BackendFailedError(DataError):
         super().__init__(
             f"the store failed: {reason}",
             path=path,
-            remedy="check the disk, then restart",
+            remedy="make room or mend the disk, then restart",
         )
         self.reason = reason
 

@@ -1,12 +1,21 @@
 """The file and its neighbours: who may use it, what a crash left beside it."""
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from miniet.backend.errors import BackendLockedError
+import lmdb
+
+from miniet.backend.errors import BackendFailedError, BackendLockedError
+
+# LMDB writes up to 64 pages at a time, so a disk with less than this may be full.
+_FULL_BYTES = 1 << 18
+
+# Size of LMDB's table of its default 126 readers.
+_READER_TABLE_BYTES = 8192
 
 
 def open_locked(path: Path) -> int:
@@ -49,6 +58,43 @@ def sync_directory(directory: Path) -> None:
 def reader_table(path: Path) -> Path:
     """Where LMDB keeps its table of readers; of no use once nobody has it open."""
     return path.with_name(path.name + "-lock")
+
+
+def reserve_reader_table(path: Path) -> None:
+    """Give LMDB's table of readers its room on the disk.
+
+    LMDB only sets its length and then writes to it through a map, which on a full
+    disk ends the process with SIGBUS, at the open or at any later read.
+
+    Raises:
+        BackendFailedError: there is no room.
+    """
+    table = reader_table(path)
+    fd = os.open(table, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(fd, 0, _READER_TABLE_BYTES)
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise BackendFailedError(str(table), write_trouble(error, table)) from error
+    finally:
+        os.close(fd)
+
+
+def write_trouble(error: lmdb.Error | OSError, path: Path) -> str:
+    """Say why a write near `path` failed, in the system's words.
+
+    LMDB calls it an input/output error when a full disk cuts a write short.
+    """
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, lmdb.DiskError):
+        return os.strerror(errno.ENOSPC)
+    if os.strerror(errno.EIO) in str(error):
+        found = os.statvfs(path.parent)
+        if found.f_bavail * found.f_frsize < _FULL_BYTES:
+            return os.strerror(errno.ENOSPC)
+    return str(error)
 
 
 def remove_leftovers(path: Path) -> None:

@@ -247,9 +247,17 @@ class Driver:
     async def _snapshot(self) -> None:
         begun_s = monotonic()
         snapshot = self.engine.make_snapshot()
-        await self._loop.run_in_executor(
-            self._executor, self._log.save_snapshot, snapshot
-        )
+        try:
+            await self._loop.run_in_executor(
+                self._executor, self._log.save_snapshot, snapshot
+            )
+        except OSError as error:
+            # The log keeps what the snapshot would have let go of, and the next one
+            # is due when as much again was applied. etcd ends here.
+            logger.error(
+                "saved no raft snapshot index=%d error=%s", snapshot.index, error
+            )
+            return
         self._durations.snap_save_s.observe(monotonic() - begun_s)
         self.engine.snapshot_saved(snapshot)
         logger.info("saved raft snapshot index=%d", snapshot.index)

@@ -35,7 +35,11 @@ class LogStore(Protocol):
         ...
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
-        """Keep a snapshot durably and let go of log files before it; may block."""
+        """Keep a snapshot durably and let go of log files before it; may block.
+
+        Raises:
+            OSError: its file cannot be written; the log is as before.
+        """
         ...
 
     def purge(self) -> None:

@@ -18,6 +18,7 @@ from miniet.raft.codec import (
     encode_hard_state,
 )
 from miniet.raft.messages import ConfState, Entry, HardState
+from miniet.wal.beyond import commit_beyond
 from miniet.wal.errors import REPLACE_MEMBER, SnapshotNotFoundError, TornWriteError
 from miniet.wal.reader import RecordReader
 from miniet.wal.record import RecordType
@@ -114,6 +115,13 @@ def gather(reader: RecordReader, at: WalSnapshot) -> WalContents:
                 metadata = contents.metadata = bytes(data)
     except TornWriteError as torn:
         contents.torn = torn
+        last_index = entries[-1].index if entries else at.index
+        commit = commit_beyond(reader.path, reader.offset)
+        if commit > last_index:
+            raise reader.damaged(
+                f"no torn write: entry {last_index + 1} was committed, as a record "
+                "behind it says"
+            ) from torn
     if not seen:
         raise SnapshotNotFoundError(
             f"no record of snapshot index {at.index} term {at.term}",

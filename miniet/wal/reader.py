@@ -10,7 +10,8 @@ fit is damage, also where etcd would take it for a torn write or the end:
   the segment got its name.
 
 Zeros followed by data in later sectors count as torn, so that repair keeps a
-copy; etcd would overwrite that data without a word.
+copy; etcd would overwrite that data without a word. Whoever knows the entries may
+know better (`beyond`).
 
 Source: etcd v3.4.9 wal/decoder.go.
 """

@@ -411,11 +411,15 @@ class Wal:
         fd = open_locked(building, os.O_CREAT | os.O_TRUNC)
         self._segments.append(SegmentFile(self._directory, name, fd))
         self._offset = 0
-        preallocate(fd, self._segment_bytes)
-        self._append_segment_head()
-        self._write_pending()
-        self._sync_tail()
-        building.rename(self._directory / str(name))
+        try:
+            preallocate(fd, self._segment_bytes)
+            self._append_segment_head()
+            self._write_pending()
+            self._sync_tail()
+            building.rename(self._directory / str(name))
+        except OSError:
+            building.unlink(missing_ok=True)  # others may need what it holds
+            raise
         self._sync_directory(self._directory)
         self._cut_count += 1
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Protocol, Self
 
 from miniet.lab.child import free_ports
 
@@ -25,6 +25,16 @@ def wait_until(claim: Callable[[], bool], what: str, seconds_max: float = 10.0) 
     while not claim():
         assert time.monotonic() < deadline, f"not within {seconds_max} s: {what}"
         time.sleep(_POLL_SECONDS)
+
+
+class Process(Protocol):
+    """What is asked of a process, as `subprocess.Popen` answers it."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float = ...) -> int: ...
+    def kill(self) -> None: ...
 
 
 class Served:
@@ -43,7 +53,9 @@ class Served:
         (self.port,) = free_ports(1)
         self.log_path = self.data_dir.with_name(self.data_dir.name + ".log")
         self._log_begin = 0
-        self._process: subprocess.Popen[bytes] | None = None
+        self.start_seconds = 0.0
+        """What the last `start()` took."""
+        self._process: Process | None = None
 
     @property
     def endpoint(self) -> str:
@@ -87,29 +99,36 @@ class Served:
         assert self._process is None
         url = f"http://{self.endpoint}"
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith("ETCD_")
-        }
         with open(self.log_path, "ab") as log:
             self._log_begin = log.tell()
-            self._process = subprocess.Popen(
+            self._process = self._launch(
                 [
-                    *(sys.executable, *self.program, "serve"),
+                    "serve",
                     f"--data-dir={self.data_dir}",
                     f"--listen-client-urls={url}",
                     f"--advertise-client-urls={url}",
                     *self.flags,
                 ],
-                cwd=_ROOT,
-                env=environment,
-                stdout=log,
-                stderr=log,
+                log,
             )
+
+    def _launch(self, arguments: list[str], log: BinaryIO) -> Process:
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("ETCD_")
+        }
+        return subprocess.Popen(
+            [sys.executable, *self.program, *arguments],
+            cwd=_ROOT,
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
 
     def start(self) -> None:
         """Start the process and wait until clients may come."""
+        begun = time.monotonic()
         self.spawn()
         try:
             wait_until(
@@ -118,6 +137,7 @@ class Served:
                 START_SECONDS_MAX,
             )
             assert not self._has_ended(), f"miniet has ended; it said:\n{self.log}"
+            self.start_seconds = time.monotonic() - begun
         except BaseException:
             self.kill()
             raise
@@ -128,7 +148,8 @@ class Served:
         That is one line, with exit code 1 and nothing that a program says of itself.
         """
         self.spawn()
-        assert self.wait_end() == 1, self.log
+        code = self.wait_end()
+        assert code == 1, f"exit code {code}; it said:\n{self.log}"
         assert "Traceback" not in self.log, self.log
         return self.log
 

@@ -4,6 +4,7 @@ In a process of its own, so that a damaged file which ends it is seen to do so.
 """
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,47 @@ from miniet.errors import DataError
 from miniet.mvcc import KeyValue, RangeQuery
 from tests.conformance.crash.member import Member
 
+_ROOT = Path(__file__).parents[3]
 
-def outcome(data_dir: Path) -> dict[str, Any]:
+Outcome = dict[str, Any]
+"""`state`, or `refused` with `path`, `offset` and `remedy`, or `crashed`."""
+
+
+class Opener:
+    """Opens members in a process that may die of it."""
+
+    def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.conformance.crash.opening"],
+            cwd=_ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def open(self, data_dir: Path) -> Outcome:
+        """Return the state of the member, or why it was refused."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{data_dir}\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            ended = self._process.wait()
+            self._start()
+            return {"crashed": f"the process ended with {ended}"}
+        outcome: Outcome = json.loads(line)
+        return outcome
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+def outcome(data_dir: Path) -> Outcome:
     """Open a member, use it, and return its state, or why it was refused."""
     try:
         with Member(data_dir) as member:

@@ -1,14 +1,13 @@
-"""Damaged files: refused with file, offset and remedy, or nothing is missing."""
+"""Files cut short or blanked: refused with file, offset and remedy, or complete.
 
-import json
+Flipped bits are in `test_flips`, cuts at every byte of a log in `test_torn_log`.
+"""
+
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
@@ -19,46 +18,9 @@ from miniet.wal import Wal, WalSnapshot
 from miniet.wal.reader import RecordReader
 from tests.conformance.crash.history import state_of
 from tests.conformance.crash.member import Files, Member
+from tests.conformance.crash.opening import Opener, Outcome
 from tests.support.etcd_calls import EtcdCalls
-from tests.support.served import Served
-
-ROOT = Path(__file__).parents[3]
-Outcome = dict[str, Any]
-
-
-class Opener:
-    """Opens members in a process that may die of it."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.conformance.crash.opening"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-    def open(self, data_dir: Path) -> Outcome:
-        """Return the state of the member, or why it was refused."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{data_dir}\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        assert line, f"the process ended with {self._process.wait()}"
-        outcome: Outcome = json.loads(line)
-        return outcome
-
-    def close(self) -> None:
-        self._process.communicate()
-
-
-@pytest.fixture(scope="module")
-def opener() -> Iterator[Opener]:
-    opener = Opener()
-    yield opener
-    opener.close()
+from tests.support.nursery import ForkedServed
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +52,6 @@ def end_of_log(files: Files) -> int:
     for _ in reader:
         pass
     return reader.offset
-
-
-def flipped(content: bytearray, random: Random) -> None:
-    position = random.randrange(len(content))
-    content[position] ^= 1 << random.randrange(8)
 
 
 def truncated(content: bytearray, random: Random) -> None:
@@ -130,7 +87,7 @@ def damaged_outcomes(
         shutil.rmtree(data_dir)
 
 
-DAMAGES = pytest.mark.parametrize("damage", [flipped, truncated, zeroed])
+DAMAGES = pytest.mark.parametrize("damage", [truncated, zeroed])
 
 
 @DAMAGES
@@ -194,7 +151,7 @@ def test_damaged_log_is_told_by_file_offset_and_remedy(
     middle = len(content) // 2
     content[middle] ^= 1
     files.last_segment.write_bytes(content)
-    (line,) = Served(files.data_dir).refused().splitlines()
+    (line,) = ForkedServed(files.data_dir).refused().splitlines()
     assert line.startswith(f"miniet: {files.last_segment}: ")
     offset = int(line.partition("(offset ")[2].partition(")")[0])
     assert middle - 6000 < offset <= middle
@@ -209,7 +166,7 @@ def test_damaged_backend_is_told_by_file_offset_and_remedy(
 ) -> None:
     files = Files(copied(good, tmp_path / "data"))
     os.truncate(files.db, 10_000)
-    (line,) = Served(files.data_dir).refused().splitlines()
+    (line,) = ForkedServed(files.data_dir).refused().splitlines()
     assert line.startswith(f"miniet: {files.db}: ")
     assert "(offset " in line
     assert line.endswith("; restore the data directory from a snapshot")
@@ -218,7 +175,7 @@ def test_damaged_backend_is_told_by_file_offset_and_remedy(
 def test_backend_of_another_kind_is_refused(good: Files, tmp_path: Path) -> None:
     files = Files(copied(good, tmp_path / "data"))
     files.db.write_bytes(bytes(65536))
-    (line,) = Served(files.data_dir).refused().splitlines()
+    (line,) = ForkedServed(files.data_dir).refused().splitlines()
     assert f"{files.db}: not an LMDB file (offset 0)" in line
 
 
@@ -229,7 +186,7 @@ def test_backend_of_another_kind_is_refused(good: Files, tmp_path: Path) -> None
 def test_torn_end_of_the_log_is_repaired(
     good: Files, tmp_path: Path, tear: str
 ) -> None:
-    with Served(tmp_path / "data", "--snapshot-count=5") as server:
+    with ForkedServed(tmp_path / "data", "--snapshot-count=5") as server:
         with EtcdCalls(server.endpoint) as calls:
             for number in range(20):
                 calls.put(b"%d" % number, bytes(600))

@@ -12,12 +12,13 @@ import pytest
 from tests.conformance.crash.history import History, state_of
 from tests.conformance.crash.load import Client
 from tests.support.etcd_calls import EtcdCalls
+from tests.support.nursery import ForkedServed
 from tests.support.served import Served, wait_until
 
 CLIENTS = 4
 # Small numbers, so that raft snapshots and commits are under way when the kill comes.
 FLAGS = (
-    "--snapshot-count=40",
+    "--snapshot-count=25",
     "--backend-batch-interval=15ms",
     "--experimental-compaction-batch-limit=5",
     "--experimental-compaction-sleep-interval=1ms",
@@ -32,7 +33,7 @@ def run_clients_and_kill(
         Client(server.endpoint, number, history, Random(random.random()))
         for number in range(CLIENTS)
     ]
-    writes = random.randint(1, 160)
+    writes = random.randint(1, 100)
     for client in clients:
         client.start()
     wait_until(
@@ -41,6 +42,7 @@ def run_clients_and_kill(
             or any(client.error for client in clients)
         ),
         f"{writes} acknowledged writes",
+        seconds_max=60.0,  # many, for a disk that others keep busy
     )
     server.kill()
     for client in clients:
@@ -52,16 +54,16 @@ def run_clients_and_kill(
 
 
 def kill_in_start(server: Served, random: Random) -> None:
-    """Kill the server at some moment of its start; any is as good as another."""
+    """Kill the server at some moment of a start, by the time that the last took."""
     server.spawn()
-    time.sleep(random.uniform(0.2, 0.5))
+    time.sleep(random.uniform(0, server.start_seconds))
     server.kill()
 
 
 def kill_often(data_dir: Path, kills: int, seed: int) -> None:
     random = Random(seed)
     history = History()
-    server = Served(data_dir, *FLAGS)
+    server = ForkedServed(data_dir, *FLAGS)
     clients: list[Client] = []
     killed = 0
     while killed < kills:
@@ -90,7 +92,7 @@ def kill_often(data_dir: Path, kills: int, seed: int) -> None:
 
 @pytest.mark.parametrize(
     "kills",
-    [50, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(600)])],
+    [25, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(600)])],
 )
 def test_killed_server_keeps_every_acknowledged_write_once(
     tmp_path: Path, kills: int

@@ -16,6 +16,7 @@ from tests.conformance.crash.history import History, state_of
 from tests.conformance.crash.load import Client
 from tests.conformance.crash.test_kill import kill_in_start
 from tests.support.etcd_calls import EtcdCalls
+from tests.support.nursery import ForkedServed
 from tests.support.served import Served, wait_until
 
 # Nothing is committed between start and end: everything is replayed from the log.
@@ -24,7 +25,7 @@ NO_COMMITS = ("--backend-batch-interval=1h", "--backend-batch-limit=1000000")
 
 def test_replay_that_is_killed_begins_again(tmp_path: Path) -> None:
     history = History()
-    with Served(tmp_path / "data", *NO_COMMITS) as server:
+    with ForkedServed(tmp_path / "data", *NO_COMMITS) as server:
         client = Client(server.endpoint, 0, history, Random(1))
         client.start()
         wait_until(lambda: len(client.acknowledged) >= 500, "500 acknowledged writes")
@@ -41,7 +42,7 @@ def test_replay_that_is_killed_begins_again(tmp_path: Path) -> None:
 def test_defragmentation_that_is_killed_leaves_all_data(
     tmp_path: Path, moment: str
 ) -> None:
-    with Served(tmp_path / "data") as server, EtcdCalls(server.endpoint) as calls:
+    with ForkedServed(tmp_path / "data") as server, EtcdCalls(server.endpoint) as calls:
         for number in range(24):
             calls.put(b"%d" % number, bytes(500_000))
         before = state_of(calls)
@@ -68,7 +69,7 @@ def ended_by_the_kill(calls: EtcdCalls) -> None:
 
 def test_compaction_that_is_killed_is_carried_out_later(tmp_path: Path) -> None:
     (metrics_port,) = free_ports(1)
-    server = Served(
+    server = ForkedServed(
         tmp_path / "data",
         "--experimental-compaction-batch-limit=10",
         "--experimental-compaction-sleep-interval=5ms",

@@ -1,18 +1,14 @@
 """How a server process ends, and what makes it refuse to start."""
 
-import resource
 import signal
-from itertools import islice
 from pathlib import Path
 
-import grpc
 import pytest
 
 from miniet.raft.messages import Entry, HardState
 from miniet.wal import Wal, WalSnapshot
-from tests.conformance.crash.history import state_of
 from tests.conformance.crash.member import Files, Member
-from tests.support.etcd_calls import EtcdCalls, refusal_of
+from tests.support.etcd_calls import EtcdCalls
 from tests.support.served import Served, wait_until
 
 
@@ -86,34 +82,3 @@ def test_entry_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     said = Served(data_dir).refused()
     assert f"entry {last + 1} of the log" in said
     assert "the log was written by another version; use that one" in said
-
-
-@pytest.mark.parametrize("full", ["log", "backend"])
-def test_full_disk_loses_no_acknowledged_write(tmp_path: Path, full: str) -> None:
-    with Served(tmp_path / "data") as server, EtcdCalls(server.endpoint) as calls:
-        files = Files(server.data_dir)
-        keys = (b"%d" % number for number in range(10_000))
-        acknowledged = set()
-        for key in islice(keys, 50):
-            calls.put(key, bytes(1000))
-            acknowledged.add(key)
-        limit_bytes = 4096 if full == "log" else files.db.stat().st_size
-        # Writes behind this offset fail from now on; the log is already longer.
-        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
-        try:
-            for key in keys:
-                calls.put(key, bytes(1000))
-                acknowledged.add(key)
-        except grpc.RpcError as error:
-            code = refusal_of(error).code
-        assert code == "UNAVAILABLE"
-        assert server.wait_end() == 1
-        assert "restart" in server.log
-        assert "Traceback" not in server.log
-    with server, EtcdCalls(server.endpoint) as calls:
-        found = {pair.key for pair in calls.everything().kvs}
-        assert found - {key} == acknowledged
-        before = state_of(calls)
-        assert server.stop() == 0
-    with server, EtcdCalls(server.endpoint) as calls:
-        assert state_of(calls) == before

@@ -8,7 +8,6 @@ import pytest
 from miniet.raft.codec import encode_entry
 from miniet.raft.messages import Entry, EntryType
 from miniet.wal import (
-    TornWriteError,
     Wal,
     WalDamagedError,
     WalSnapshot,
@@ -85,59 +84,6 @@ def test_damage_names_file_offset_and_remedy(tmp_path):
     assert refused.value.path == str(path)
     assert refused.value.offset == ends[3]
     assert "backup" in refused.value.remedy
-
-
-def lengths_after(path, first, end):
-    """Every length the file could have between two offsets."""
-    content = path.read_bytes()
-    for length in range(first, end + 1):
-        path.write_bytes(content[:length])
-        yield length
-    path.write_bytes(content)
-
-
-def test_file_ending_anywhere_in_its_last_records_is_torn(tmp_path):
-    directory = tmp_path / "wal"
-    write_log(directory, [entries(1, 2), entries(3, 3)])
-    path = last_segment(directory)
-    ends = record_ends(path)
-    synced = ends[5]  # crc, metadata, snapshot, two entries, state
-    for length in lengths_after(path, synced, ends[-1]):
-        contents = read_log(directory, START)
-        whole = max(end for end in ends if end <= length)
-        assert len(contents.entries) == 2 + sum(
-            synced < end <= whole for end in ends[:9]
-        )
-        if length == whole:
-            assert contents.torn is None
-        else:
-            assert contents.torn.offset == whole
-            with pytest.raises(TornWriteError, match="repair"):
-                Wal.open(directory, START)
-
-
-def test_write_zeroed_from_any_byte_on_is_never_passed_over(tmp_path):
-    directory = tmp_path / "wal"
-    log = entries(1, 2) + entries(3, 2, size=600)
-    write_log(directory, [log[:2], log[2:]])
-    path = last_segment(directory)
-    ends = record_ends(path)
-    content = path.read_bytes()
-    for start in range(ends[5], ends[-1], 3):
-        overwrite(path, start, bytes(ends[-1] - start))
-        lost = ends[-1] - len(content[start : ends[-1]].lstrip(b"\0"))
-        good = [end for end in ends if end <= lost]
-        try:
-            contents = read_log(directory, START)
-        except WalDamagedError:
-            assert start % SECTOR_BYTES  # No disk stops there.
-        else:
-            assert contents.entries == log[: 2 + len(good[6:8])]
-            if any(content[good[-1] : start]):
-                assert contents.torn.offset == good[-1]
-            else:
-                assert contents.torn is None
-        overwrite(path, start, content[start : ends[-1]])
 
 
 def test_write_with_any_of_its_sectors_lost_is_torn(tmp_path):

@@ -10,7 +10,6 @@ from miniet.wal import (
     WalSnapshot,
     repair,
 )
-from miniet.wal.reader import RecordReader
 from tests.unit.wal.logs import entries, last_segment, overwrite, state, write_log
 
 START = WalSnapshot()
@@ -53,23 +52,6 @@ def test_repaired_log_needs_no_second_repair(directory):
     tear(directory)
     assert repair(directory) is not None
     assert repair(directory) is None
-
-
-def test_file_cut_off_anywhere_is_repaired(tmp_path):
-    directory = tmp_path / "wal"
-    write_log(directory, [entries(1, 2), entries(3, 2)])
-    path = last_segment(directory)
-    content = path.read_bytes()
-    reader = RecordReader([path])
-    ends = [reader.offset for _ in reader]
-    for length in range(ends[-4], ends[-1], 3):
-        path.write_bytes(content[:length])
-        report = repair(directory)
-        assert (report is None) == (length in ends)
-        assert path.stat().st_size == max(end for end in ends if end <= length)
-        wal, contents = Wal.open(directory, START, sync=False)
-        assert contents.entries == entries(1, len(contents.entries))
-        wal.close()
 
 
 def test_damage_is_not_repaired(directory):
