@@ -28,11 +28,9 @@ import sortedcontainers  # noqa: F401
 
 from tests.mutations.mutation import ROOT, Mutation
 
-RUN_SECONDS_MAX = 300.0
-"""After which a run hangs; the slowest of the table takes some 10 s alone."""
+RUN_SECONDS_MAX = 600.0
+"""After which a run hangs; pytest ends a single test much sooner."""
 
-TEST_SECONDS_MAX = 60
-"""After which one test does."""
 
 _POLL_SECONDS = 0.02
 _NOT_RUN = 70
@@ -224,8 +222,7 @@ def _become_pytest(tree: Path, log_path: Path, tests: Sequence[str]) -> None:
                 # compiled anew each time.
                 "--assert=plain",
                 *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
-                *(f"--timeout={TEST_SECONDS_MAX}", "--hypothesis-seed=0"),
-                *(f"--basetemp={tree / _SCRATCH}", *tests),
+                *("--hypothesis-seed=0", f"--basetemp={tree / _SCRATCH}", *tests),
             ]
         )
         sys.stdout.flush()

@@ -9,14 +9,23 @@ _UNIT = "tests/unit/engine/"
 _engine = partial(
     Mutation,
     file="miniet/engine/engine.py",
-    tests=(_UNIT + "test_restart.py", _UNIT + "test_engine.py"),
+    tests=(
+        _UNIT + "test_leadership.py",
+        _UNIT + "test_failures.py",
+        _UNIT + "test_restart.py",
+        _UNIT + "test_engine.py",
+    ),
 )
 _index = partial(
     Mutation,
     file="miniet/engine/consistent_index.py",
     tests=(_UNIT + "test_consistent_index.py", _UNIT + "test_restart.py"),
 )
-_txn = partial(Mutation, file="miniet/engine/txn.py", tests=(_UNIT + "test_txn.py",))
+_txn = partial(
+    Mutation,
+    file="miniet/engine/txn.py",
+    tests=(_UNIT + "test_txn.py", _UNIT + "test_apply.py"),
+)
 _quota = partial(
     Mutation,
     file="miniet/engine/quota.py",

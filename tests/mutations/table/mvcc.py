@@ -28,6 +28,7 @@ _store = partial(
         _UNIT + "test_store.py",
         _UNIT + "test_compaction.py",
         _UNIT + "test_restore.py",
+        _UNIT + "test_hash.py",
     ),
 )
 _revision = partial(
