@@ -67,7 +67,6 @@ class Follower(Worker):
         self._cursors: list[Cursor] = []
         self._resumes = 0
         self.event_count = 0
-        self.compacted_count = 0
 
     def work(self) -> None:
         while not self.stopping.is_set():
@@ -122,7 +121,7 @@ class Follower(Worker):
         """Begin the watchers, ids 0, 1, ... in the order of the cursors."""
         self.calls["opened"] += 1
         return client.watch(
-            watcher_of(c.key, c.range_end, start_revision=c.next_revision)
+            watcher_of(c.key, c.range_end, start_revision=c.begin())
             for c in self._cursors
         )
 
@@ -156,6 +155,6 @@ class Follower(Worker):
     def _forget(self) -> None:
         for cursor in self._cursors:
             self.event_count += cursor.event_count
-            self.compacted_count += cursor.compacted_count
+            self.calls["resumed at a compacted deletion"] += cursor.spared_count
         self._cursors = []
         self._resumes = 0

@@ -10,7 +10,7 @@ from zlib import crc32
 from miniet.pb import rpc_pb2
 from tests.soak.ledger import WAIT_SECONDS_MAX, Acknowledged, Ledger, now_s
 from tests.soak.settings import WRITER_KEYS, Settings
-from tests.support.api_client import ApiClient, CallRefused, StreamCall
+from tests.support.api_client import ApiClient, CallRefused, Refusal, StreamCall
 
 LEASES_MAX = 6
 _COMPACTED = "etcdserver: mvcc: required revision has been compacted"
@@ -279,3 +279,13 @@ class Keeper(Worker):
 
     def _defragment(self, client: ApiClient) -> None:
         client.call("Defragment")
+
+
+def is_compacted(endpoint: str, revision: int) -> bool:
+    """Ask whether compaction has come to a revision: the one before is gone then."""
+    with ApiClient(endpoint) as client:
+        try:
+            client.call("Range", key=b"\0", revision=revision - 1, count_only=True)
+        except CallRefused as error:
+            return error.refusal == Refusal("OUT_OF_RANGE", _COMPACTED)
+    return False

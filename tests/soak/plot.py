@@ -1,4 +1,4 @@
-"""The timeline of a soak as a picture, and as JSON beside it."""
+"""The timeline of a soak as a picture; its JSON and the server's log beside it."""
 
 import json
 from dataclasses import asdict
@@ -47,11 +47,12 @@ _SMALL = {
 
 
 def save(result: Result, directory: Path) -> tuple[Path, Path]:
-    """Write `soak.png` and `soak.json`; return their paths."""
+    """Write `soak.png`, `soak.json` and `server.log`; return the first two paths."""
     directory.mkdir(parents=True, exist_ok=True)
     picture, document = directory / "soak.png", directory / "soak.json"
     with rc_context(_STYLE):
         _draw(result).savefig(picture, dpi=150, facecolor="white")
+    (directory / "server.log").write_text(result.server_log)
     document.write_text(json.dumps(_document(result), indent=1) + "\n")
     return picture, document
 

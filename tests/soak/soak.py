@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -15,7 +16,7 @@ from miniet.memory.timeline import Point, Timeline
 from tests.soak.checks import Finding, judge
 from tests.soak.followers import Follower, Observer
 from tests.soak.ledger import Ledger, now_s
-from tests.soak.load import Keeper, Worker, Writer
+from tests.soak.load import Keeper, Worker, Writer, is_compacted
 from tests.soak.settings import Settings
 from tests.support.served import Served
 
@@ -35,6 +36,8 @@ class Result:
     """Events that followers were told, each checked."""
     end: Counts
     """After all clients have left."""
+    server_log: str
+    """What the server said."""
 
     @property
     def holds(self) -> bool:
@@ -44,9 +47,9 @@ class Result:
 
 def soak(settings: Settings, directory: Path, on_point: Progress) -> Result:
     """Run a soak on a server of its own, with its data in `directory`."""
-    ledger = Ledger()
     with Served(directory / "data", *settings.flags) as served:
         endpoint = served.endpoint
+        ledger = Ledger(partial(is_compacted, endpoint))
         timeline = Timeline(
             lambda: read_capture(endpoint), SystemClock(), period_s=settings.period_s
         )
@@ -68,6 +71,7 @@ def soak(settings: Settings, directory: Path, on_point: Progress) -> Result:
         observer.close()
         ledger.close()
         end = _wait_empty(settings, endpoint)
+        server_log = served.log
     return Result(
         settings,
         judge(settings, timeline.points, ledger, end),
@@ -75,6 +79,7 @@ def soak(settings: Settings, directory: Path, on_point: Progress) -> Result:
         sum((w.calls for w in (*workers, *followers)), Counter()),
         sum(follower.event_count for follower in followers),
         end,
+        server_log,
     )
 
 

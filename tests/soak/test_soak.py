@@ -98,6 +98,27 @@ def test_compaction_may_end_only_who_is_behind_it() -> None:
     assert "was ended by compaction 3" in ledger.faults[0]
 
 
+@pytest.mark.parametrize("compacted", [4, 3])
+def test_only_deletions_at_the_compact_revision_may_be_missing(compacted: int) -> None:
+    ledger, events = history()
+    ledger.is_compacted = lambda revision: revision <= compacted
+    cursor = ledger.follow(b"k", b"", 4)
+    assert cursor.begin() == 4
+    assert len(cursor.wait_owed(5)) == (1 if compacted == 4 else 2)
+    cursor.take(events[3:])
+    assert bool(ledger.faults) == (compacted == 3)
+    assert cursor.spared_count == (1 if compacted == 4 else 0)
+
+
+def test_put_at_the_compact_revision_may_not_be_missing() -> None:
+    ledger, events = history()
+    ledger.is_compacted = lambda revision: True
+    cursor = ledger.follow(b"k", b"", 3)
+    cursor.begin()
+    cursor.take(events[2:])
+    assert "was told" in ledger.faults[0]
+
+
 def test_revision_of_two_writes_is_found() -> None:
     ledger, _ = history()
     ledger.acknowledge(5, Acknowledged(((b"k", crc32(b"v")),)))
@@ -205,3 +226,4 @@ def test_short_soak_holds(tmp_path: Path) -> None:
     picture, document = save(result, tmp_path / "out")
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert document.stat().st_size > 1000
+    assert "serving version=" in (tmp_path / "out" / "server.log").read_text()
