@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import NoReturn
 
 import crc32c  # noqa: F401
 import google.protobuf.json_format  # noqa: F401
@@ -194,7 +195,7 @@ class _Run:
             self._code = -signal.SIGKILL
 
 
-def _become_pytest(tree: Path, log_path: Path, tests: Sequence[str]) -> None:
+def _become_pytest(tree: Path, log_path: Path, tests: Sequence[str]) -> NoReturn:
     """Run the tests in this process, a fork, and end it."""
     code: int = _NOT_RUN
     try:

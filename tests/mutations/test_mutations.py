@@ -1,12 +1,15 @@
 """The table cannot rot, and the runner tells a caught mutation from one that is not."""
 
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
 from tests.mutations.generic import draw, find_all
 from tests.mutations.mutation import ROOT, Mutation
-from tests.mutations.runner import Job, Runner, Verdict, jobs_of, read_verdict
+from tests.mutations.runner import Job, Outcome, Runner, Verdict, jobs_of, read_verdict
 from tests.mutations.table import MUTATIONS
 
 _TEXTS = {file: (ROOT / file).read_text() for file in {each.file for each in MUTATIONS}}
@@ -66,6 +69,17 @@ def test_only_failed_tests_count_as_caught(
     assert read_verdict(code, said)[0] is verdict
 
 
+def _run(
+    directory: Path, tree: Path, mutations: Sequence[Mutation], endless: Mutation
+) -> list[Outcome]:
+    runner = Runner(directory / "copies", tree)
+    hung = Job(endless.name, endless.tests, endless)
+    return [
+        *runner.run(jobs_of(mutations), 1),
+        *runner.run([hung], 1, seconds_max=1.5),
+    ]
+
+
 def test_runner_tells_what_became_of_each_mutation(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     (tree / "miniet").mkdir(parents=True)
@@ -96,11 +110,9 @@ def test_runner_tells_what_became_of_each_mutation(tmp_path: Path) -> None:
         mutation("broken", "def double", "def twice"),
     ]
     endless = mutation("hung", "x += 1", "x += 0")
-    runner = Runner(tmp_path / "copies", tree)
-    outcomes = [
-        *runner.run(jobs_of(mutations), 1),
-        *runner.run([Job("hung", endless.tests, endless)], 1, seconds_max=1.5),
-    ]
+    # In a process of its own: this one may have threads, which do not like a fork.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        outcomes = pool.submit(_run, tmp_path, tree, mutations, endless).result()
     found = {o.job.name: (o.verdict, o.noticed_by.partition(" ")[0]) for o in outcomes}
     assert found["tests/test_sums.py"][0] is Verdict.SURVIVED
     assert found["caught"] == (Verdict.CAUGHT, "tests/test_sums.py::test_double")
