@@ -509,3 +509,26 @@ def test_repr_shows_sizes(backend: Backend) -> None:
     backend.batch_tx.put(KEY, b"k", b"secret")
     assert "1 operations uncommitted" in repr(backend)
     assert "secret" not in repr(backend)
+
+
+def test_statistics_tell_of_the_last_commit_alone(backend: Backend) -> None:
+    backend.batch_tx.put(KEY, b"first", b"123")
+    backend.batch_tx.put(KEY, b"second", b"")
+    backend.commit()
+    backend.batch_tx.put(KEY, b"third", b"12")
+    backend.commit()
+    statistics = backend.statistics()
+    assert statistics.last_commit_operation_count == 1
+    assert statistics.last_commit_bytes == len(b"third12")
+
+
+def test_values_read_are_counted_by_get_and_walk_but_not_keys(backend: Backend) -> None:
+    backend.batch_tx.put(KEY, b"a", b"123")
+    backend.batch_tx.put(KEY, b"b", b"4567")
+    backend.forget_reads()
+    assert list(backend.batch_tx.keys(KEY, b""))
+    assert backend.statistics().read_bytes_total == 0
+    assert backend.batch_tx.get(KEY, b"a") == b"123"
+    assert backend.statistics().read_bytes_total == 3
+    assert len(list(backend.batch_tx.range(KEY, b""))) == 2
+    assert backend.statistics().read_bytes_total == 10

@@ -55,3 +55,20 @@ def test_of_another_length_is_damage() -> None:
     backend.batch_tx.put(META_BUCKET, CONSISTENT_INDEX_KEY, b"1234567")
     with pytest.raises(DataError, match="7 bytes"):
         index.restore()
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(4, "before the raft snapshot at 5"), (9, "beyond the end")]
+)
+def test_log_that_does_not_reach_the_backend_is_refused(value: int, said: str) -> None:
+    index = ConsistentIndex(MemoryBackend())
+    index.value = value
+    with pytest.raises(DataError, match=said):
+        index.check_log(snapshot_index=5, last_index=8)
+
+
+@pytest.mark.parametrize("value", [5, 6, 8])
+def test_log_that_reaches_the_backend_is_accepted(value: int) -> None:
+    index = ConsistentIndex(MemoryBackend())
+    index.value = value
+    index.check_log(snapshot_index=5, last_index=8)

@@ -231,3 +231,14 @@ def test_survivors_are_held_only_while_compacting(store: Store) -> None:
     counts = store.statistics()
     assert (counts.compaction_keep_count, counts.compaction_count) == (0, 0)
     assert counts.compaction_deleted_total == 14 - 4
+
+
+@pytest.mark.parametrize("batch_limit", [1, 2, 1000])
+def test_deleted_records_are_counted_over_all_batches(
+    store: Store, batch_limit: int
+) -> None:
+    before = len(stored_revisions(store))
+    compact(store, 8, batch_limit)
+    compact(store, 12, batch_limit)
+    left = len(stored_revisions(store))
+    assert store.statistics().compaction_deleted_total == before - left > 0

@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import pytest
 
 from miniet.mvcc import KeyValue, Store, StoreDamagedError
@@ -142,3 +144,31 @@ def test_damaged_mark_is_refused() -> None:
     backend.batch_tx.put(META_BUCKET, b"finishedCompactRev", b"nonsense")
     with pytest.raises(StoreDamagedError, match="finishedCompactRev"):
         new_store(backend)
+
+
+class _OutOfOrder(MemoryBackend):
+    """A page store with a damaged page: one record stands where another belongs."""
+
+    def __init__(self, committed: MemoryBackend) -> None:
+        super().__init__(committed._committed)
+        walk = self.batch_tx.range
+
+        def reversed_walk(
+            bucket: bytes, start: bytes, end: bytes | None = None, limit: int = 0
+        ) -> Iterator[tuple[memoryview, memoryview]]:
+            return reversed(list(walk(bucket, start, end, limit)))
+
+        self.batch_tx.range = reversed_walk
+
+
+def test_record_out_of_order_is_refused() -> None:
+    store = new_store()
+    put(store, b"a")
+    put(store, b"b")
+    assert isinstance(store.backend, MemoryBackend)
+    store.backend.commit()
+    again = Store(_OutOfOrder(store.backend), LeaseStub())
+    with pytest.raises(StoreDamagedError, match="out of order") as caught:
+        again.restore()
+    assert caught.value.record_key == revision_key(2, 0)
+    assert len(again.index) == 0

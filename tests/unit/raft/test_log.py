@@ -137,3 +137,14 @@ def test_unapplied_entries_compacted_away_are_an_error() -> None:
         log._check()
     with pytest.raises(CompactedError):
         list(log.scan(1, 3, 10))
+
+
+def test_what_is_being_applied_counts_against_the_limit() -> None:
+    log = _log([10, 10, 10, 10], [])
+    size = encoded_bytes(log.entries(1)[:1])
+    log.applying_bytes_max = 3 * size
+    log.commit_to(2)
+    log.accept_applying(2, 2 * size, allow_unstable=True)
+    log.commit_to(4)
+    found = log.next_committed_entries(allow_unstable=True)
+    assert [entry.index for entry in found] == [3]

@@ -166,3 +166,15 @@ def test_gap_between_segments_is_refused(tmp_path):
     for read in (valid_snapshots, lambda path: read_log(path, WalSnapshot())):
         with pytest.raises(WalMissingError, match="between"):
             read(directory)
+
+
+@pytest.mark.parametrize("first", [1, 2, 3])
+def test_entry_displaces_all_that_stood_behind_it(tmp_path, first):
+    old, new = entries(1, 4), entries(first, 1, term=3)
+    directory = write_records(
+        tmp_path / "wal",
+        SNAPSHOT_0,
+        *((RecordType.ENTRY, encode_entry(entry)) for entry in (*old, *new)),
+    )
+    contents = read_log(directory, WalSnapshot())
+    assert contents.entries == [*old[: first - 1], *new]

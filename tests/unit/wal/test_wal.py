@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 
 import pytest
 from hypothesis import given, settings
@@ -411,3 +412,30 @@ def test_any_sequence_of_saves_comes_back(tmp_path_factory, steps, size):
         contents = read_log(wal._directory, at)
         assert (contents.hard_state, contents.entries) == (current, log[at.index :])
         assert contents.torn is None
+
+
+@pytest.mark.parametrize("spare", [-1, 0, 1])
+def test_segment_is_cut_as_soon_as_its_size_is_reached(directory, spare):
+    wal = create(directory)
+    wal.append(state(0), entries(1, 3))
+    wal.flush(sync=False)
+    size = wal.statistics().tail_bytes
+    wal.close()
+    shutil.rmtree(directory)
+    wal = create(directory, segment_bytes=size + spare)
+    wal.append(state(0), entries(1, 3))
+    wal.flush(sync=False)
+    wal._check()
+    assert wal.statistics().cut_count == (1 if spare <= 0 else 0)
+    wal.close()
+
+
+def test_cut_waits_for_the_old_tail_and_for_the_new_head(directory):
+    wal = create(directory, sync=True, segment_bytes=1000)
+    before = wal.statistics().fsync_count
+    wal.append(state(0), entries(1, 20))
+    # Not asked to wait: but nothing behind a cut may be durable before it.
+    wal.flush(sync=False)
+    statistics = wal.statistics()
+    assert (statistics.cut_count, statistics.fsync_count) == (1, before + 2)
+    wal.close()
