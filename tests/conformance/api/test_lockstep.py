@@ -19,10 +19,10 @@ from tests.conformance.api.pair import Pair, ServersDiffer
 from tests.conformance.api.releases import Release, release_of
 from tests.conformance.api.sequences import CommandSource, Known
 from tests.conformance.api.shrinking import shrink
-from tests.conformance.api.targets import MINIET_ON_DISK, Target, etcd_binary
+from tests.conformance.api.targets import MINIET, MINIET_ON_DISK, Target, etcd_binary
 
-SEQUENCE_COUNT = int(os.environ.get("MINIET_LOCKSTEP_SEQUENCES", "8"))
-# With one that is restarted, and some of which miniet keeps nothing on disk.
+SEQUENCE_COUNT = int(os.environ.get("MINIET_LOCKSTEP_SEQUENCES", "4"))
+# With one in which both are restarted.
 FIRST_SEED = int(os.environ.get("MINIET_LOCKSTEP_SEED", "15"))
 
 
@@ -46,7 +46,9 @@ def test_servers_answer_alike(binary: str) -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.claim)
 @pytest.mark.parametrize("binary", EVERY_ETCD)
 def test_example(binary: str, example: Example) -> None:
-    assert lockstep.run_script(release_of(binary), example.commands) == ""
+    restarts = any(command.name == "Restart" for command in example.commands)
+    miniet = MINIET_ON_DISK if restarts else MINIET
+    assert lockstep.run_script(release_of(binary), example.commands, miniet) == ""
 
 
 # What is compared: one server is told something behind the other's back.
