@@ -65,7 +65,11 @@ class Pair:
         self.done: list[Command] = []
 
     def __enter__(self) -> Self:
-        self._sides = [Side(target, self._release) for target in self._start()]
+        try:
+            self._sides = [Side(target, self._release) for target in self._start()]
+        except BaseException:
+            self._running.close()
+            raise
         return self
 
     def __exit__(
