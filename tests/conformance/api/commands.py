@@ -14,6 +14,8 @@ _REQUEST_TYPES = {
     "Compact": rpc_pb2.CompactionRequest,
     # Ends a watch stream, together with what still comes on it.
     "CloseStream": rpc_pb2.WatchRequest,
+    # From here on watchers of the past are told while other commands are done.
+    "DoNotWait": rpc_pb2.StatusRequest,
     # Stops and starts both servers; every watch stream ends.
     "Restart": rpc_pb2.StatusRequest,
 }

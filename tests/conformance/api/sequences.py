@@ -77,7 +77,6 @@ class CommandSource:
 
     def __init__(self, seed: int, release: Release, *, restarts: bool) -> None:
         self._random = Random(seed)
-        self._release = release
         self._known = Known()
         self._leases = LEASES
         self._strange_leases = (NOBODYS_LEASE, -1, -(2**63))
@@ -87,6 +86,8 @@ class CommandSource:
         self._granted_count = 0
         # Drawn together: watchers that begin in the past are waited for together.
         self._drawn: deque[Command] = deque()
+        if seed % 5 == 4:
+            self._drawn.append(Command("DoNotWait", rpc_pb2.StatusRequest()))
         # Raised by `_alarm` and not lifted yet: one at a time.
         self._alarm_up = 0
         # A put that keeps the value or lease of a key which the txn has just
@@ -99,6 +100,8 @@ class CommandSource:
         self._keys = KEYS
         if self._chance(0.5):
             self._keys = tuple(sorted(self._random.sample(KEYS, 4)))
+        # The marker is one more.
+        self._is_stable = len(self._keys) + 1 <= release.stable_sort_max
         # With large values, so that watch responses need to be split; how many the
         # command may still get: miniet and etcd refuse one that is larger than any
         # request in words of their own.
@@ -322,7 +325,7 @@ class CommandSource:
     def _put_request(self) -> rpc_pb2.PutRequest:
         key = self._some_key()
         if key in self._put_keys and self._chance(0.9):
-            key = self._random.choice(KEYS)
+            key = self._random.choice(self._keys)
         self._put_keys.add(key)
         request = rpc_pb2.PutRequest(key=key, prev_kv=self._chance(0.3))
         request.ignore_value = self._keeps and self._chance(0.1)
@@ -415,9 +418,8 @@ class CommandSource:
 
     def _some_sort_target(self) -> int:
         target = self._random.randrange(5)
-        # The marker is one more; nothing but keys is never equal.
-        is_stable = len(self._keys) + 1 <= self._release.stable_sort_max
-        return target if is_stable else rpc_pb2.RangeRequest.KEY
+        # Nothing but keys is never equal.
+        return target if self._is_stable else rpc_pb2.RangeRequest.KEY
 
     def _some_range(self) -> tuple[bytes, bytes]:
         key = self._some_key()

@@ -149,10 +149,10 @@ class Side:
         """Return the ids that are taken on each open stream."""
         return {stream: sorted(ids) for stream, ids in self._watchers.items()}
 
-    def take_story(self) -> Story:
-        """Return what came since this was last asked."""
-        story, self._stories = self._stories, defaultdict(list)
-        return story
+    def take_story(self, streams: Iterable[int]) -> Story:
+        """Return what was read on these streams since this was last asked."""
+        taken = [key for key in self._stories if key[0] in streams]
+        return {key: self._stories.pop(key) for key in taken}
 
     def open_stream(self, stream: int) -> None:
         """Open a stream with its sentinel, unless it is open."""
