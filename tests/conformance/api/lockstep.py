@@ -100,8 +100,10 @@ def run_block(block: Block) -> Outcome:
                 outcome.seed, outcome.commands = seed, pair.done
                 break
             except Exception as error:
-                error.add_note(f"in sequence {seed} with {block.release.binary}")
-                raise
+                # A server that is gone, say. What grpc raises cannot leave a process.
+                raise RuntimeError(
+                    f"sequence {seed} with {block.release.binary}: {error!r}"
+                ) from error
     return outcome
 
 
@@ -122,10 +124,8 @@ def run_script(
 
 def scratch() -> "tempfile.TemporaryDirectory[str]":
     """Make a directory in memory where there is one: what syncs cost is not wanted."""
-    memory = "/dev/shm"
-    return tempfile.TemporaryDirectory(
-        dir=memory if os.access(memory, os.W_OK) else None
-    )
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    return tempfile.TemporaryDirectory(prefix="miniet-lockstep-", dir=memory)
 
 
 # The command
