@@ -5,6 +5,15 @@
 #   make lint     style and types only
 #   make bench    the benchmarks
 #   make protos   generate miniet/pb from protos/
+#
+# What takes longer; tests/README.md has the last results:
+#
+#   make oracle   10 minutes of random commands to miniet and to real etcds alike
+#   make mutants  break the core on purpose: does a test notice each time?
+#   make soak     20 minutes of mixed load: does anything grow, or get lost?
+#   make simulate 10 minutes of whole servers under seeded faults and time
+#   make hostile  every attack on the port at full size, beside a real etcd
+#   make crash    200 kills under load, and every bit of the files' headers
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -13,7 +22,10 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test lint bench protos clean
+# As in `make oracle ARGS="--seconds 60 --seed 7"`; each target's command says --help.
+ARGS ?=
+
+.PHONY: demo test lint bench protos clean oracle mutants soak simulate hostile crash
 
 demo: $(INSTALLED)
 	@$(BIN)/miniet lab run case-study --out demo
@@ -38,6 +50,25 @@ bench: $(INSTALLED)
 protos: $(INSTALLED)
 	$(BIN)/python protos/generate.py
 
+oracle: $(INSTALLED)
+	@tests/conformance/api/install_etcd $(BIN)/python
+	@$(BIN)/python -m tests.conformance.api.lockstep --seconds 600 $(ARGS)
+
+mutants: $(INSTALLED)
+	@$(BIN)/python -m tests.mutations $(ARGS)
+
+soak: $(INSTALLED)
+	@$(BIN)/python -m tests.soak --out soak $(ARGS)
+
+simulate: $(INSTALLED)
+	@$(BIN)/python -m tests.simulation --seconds 600 $(ARGS)
+
+hostile: $(INSTALLED)
+	@$(BIN)/python -m tests.conformance.hostile $(ARGS)
+
+crash: $(INSTALLED)
+	@$(BIN)/python -m pytest -m slow tests/conformance/crash $(ARGS)
+
 $(INSTALLED): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "miniet needs Python 3.11 or later" >&2; exit 1; }
 	@echo "installing into .venv with $(PYTHON)"
@@ -47,4 +78,4 @@ $(INSTALLED): pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf .venv demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv demo soak build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
