@@ -95,8 +95,10 @@ class Model:
 
     def pair(self, key: bytes, at: int) -> Change | None:
         """Return what a reader at revision `at` sees of `key`."""
-        seen = [c for c in self.histories.get(key, []) if c.revision <= at]
-        return None if not seen or seen[-1].is_deletion else seen[-1]
+        for change in reversed(self.histories.get(key, [])):
+            if change.revision <= at:
+                return None if change.is_deletion else change
+        return None
 
     def pairs(
         self, at: int, key: bytes = b"\x00", end: bytes = b"\x00"
