@@ -60,11 +60,14 @@ _WIDE = st.builds(
     sort_order=st.sampled_from(list(SortOrder)),
     sort_target=st.sampled_from(list(SortTarget)),
 )
-RANGES = st.one_of(
-    _WIDE,
-    st.builds(Range, KEYS, ENDS, **_SHAPES),
-    st.builds(Range, KEYS, ENDS, **_SHAPES, **_FILTERS),
-)
+
+
+@st.composite
+def ranges(draw: st.DrawFn) -> Range:
+    """Draw a range: wide and cut off, or anything, with filters or without."""
+    shaped = st.builds(Range, KEYS, ENDS, **_SHAPES)
+    filtered = st.builds(Range, KEYS, ENDS, **_SHAPES, **_FILTERS)
+    return draw(st.one_of(_WIDE, shaped, filtered))
 
 
 @st.composite
@@ -99,11 +102,15 @@ def compares(draw: st.DrawFn) -> Compare:
     )
 
 
-def txns(depth: int = 0) -> st.SearchStrategy[Txn]:
-    """Draw txns, some of them nested up to three deep; some put a key twice."""
-    simple = st.one_of(puts(), puts(), DELETES, RANGES)
-    operations = simple if depth == 2 else st.one_of(simple, simple, txns(depth + 1))
-    branches = st.lists(operations, max_size=4 if depth == 0 else 2).map(tuple)
-    return st.builds(
-        Txn, st.lists(compares(), max_size=2).map(tuple), branches, branches
+@st.composite
+def txns(draw: st.DrawFn, depth: int = 0) -> Txn:
+    """Draw a txn, some of them nested up to three deep; some put a key twice."""
+    operations = st.one_of(puts(), puts(), DELETES, ranges())
+    if depth < 2:
+        operations = st.one_of(operations, operations, txns(depth + 1))
+    branches = st.lists(operations, max_size=2 if depth else 4)
+    return Txn(
+        tuple(draw(st.lists(compares(), max_size=2))),
+        tuple(draw(branches)),
+        tuple(draw(branches)),
     )

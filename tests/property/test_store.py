@@ -12,7 +12,7 @@ from miniet.engine.results import DeleteRangeResult, PutResult, TxnResult
 from miniet.errors import DataError
 from miniet.mvcc import Event, EventType, StorePoisonedError, WriteTxn
 from tests.property.machines import effort
-from tests.property.strategies import DELETES, LEASE_IDS, LEASED_PUTS, RANGES
+from tests.property.strategies import DELETES, LEASE_IDS, LEASED_PUTS, ranges
 from tests.support.lease_stub import LeaseStub
 from tests.support.memory_backend import MemoryBackend
 from tests.support.model import Model
@@ -22,7 +22,7 @@ from tests.support.retained import retained_counts, retained_names
 from tests.support.stores import decoded, everything, new_store, stored_revisions
 
 # In a write transaction ranges read the present; the rest is the engine's.
-READS = RANGES.map(lambda request: replace(request, revision=0))
+READS = ranges().map(lambda request: replace(request, revision=0))
 PLAIN_DELETES = DELETES.map(lambda request: replace(request, prev_kv=False))
 CHANGES = st.lists(st.one_of(LEASED_PUTS, LEASED_PUTS, PLAIN_DELETES), max_size=5)
 STEPS = st.lists(st.one_of(LEASED_PUTS, LEASED_PUTS, PLAIN_DELETES, READS), max_size=5)
@@ -76,8 +76,8 @@ class StoreMachine(RuleBasedStateMachine):
             result = TxnResult(self.store.current_revision, True, answers)
             assert plain(result) == plain(expected)
 
-    @rule(requests=st.lists(RANGES, min_size=4, max_size=12))
-    def range(self, requests: list[Range]) -> None:
+    @rule(requests=st.lists(ranges(), min_size=4, max_size=12))
+    def read(self, requests: list[Range]) -> None:
         for request in requests:
             expected = outcome(partial(self.model.range, request))
             result = outcome(partial(self.store.read().range, query(request)))
