@@ -8,9 +8,9 @@ the n-th call, it makes another directory of what the first may then look like:
   length of the file.
 - Names (files created, renamed, removed) are as at any one moment since the last
   sync of their directory.
-- LMDB writes and syncs by itself, in C: its file is seen whole after each commit.
-  A power failure inside the commit leaves any of the new pages, and the old meta
-  pages.
+- LMDB writes and syncs by itself, in C, so its file, `db`, is seen whole after each
+  commit; whoever commits twice says so with `call`. A power failure inside the
+  commit leaves any of the new pages, and the old meta pages.
 
 Nothing really waits for the disk, so a hundred power failures take a second.
 """
@@ -78,8 +78,25 @@ class Disk:
         ):
             yield
 
+    def call(self) -> None:
+        """Note that a call comes, such as a commit of LMDB; the power may go first."""
+        if not self._is_watching:
+            return
+        for inode in self._databases:
+            self._nodes[inode].sync()  # a commit that was seen before is through
+        self._look()
+        if self.calls_left is not None:
+            self.calls_left -= 1
+            if self.calls_left < 0:
+                self._is_watching = False
+                raise PowerFailure
+
     def left(self, target: Path, rng: Random) -> Path:
         """Fill `target` with what a power failure now may leave."""
+        if self._is_watching:
+            self.calls_left = None
+            self.call()
+            self.call()  # the last commit is through, too
         self._is_watching = False
         style = rng.choice((_oldest, _newest, _any, _any, _any))
         self._copy(self.root.stat().st_ino, target, rng, style)
@@ -91,31 +108,19 @@ class Disk:
         self._held.close()
 
     def _writing(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            self._before_call()
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            self.call()
             result = real(*args, **kwargs)
             if self._is_watching:
                 self._look()
             return result
 
-        return call
+        return watched
 
     def _sync(self, fd: int) -> None:
-        self._before_call()
+        self.call()
         if self._is_watching and (node := self._nodes.get(os.fstat(fd).st_ino)):
             node.sync()
-
-    def _before_call(self) -> None:
-        if not self._is_watching:
-            return
-        for inode in self._databases:
-            self._nodes[inode].sync()  # a commit that was seen before is through
-        self._look()
-        if self.calls_left is not None:
-            self.calls_left -= 1
-            if self.calls_left < 0:
-                self._is_watching = False
-                raise PowerFailure
 
     def _look(self) -> None:
         directories = [self.root]
@@ -184,6 +189,8 @@ def _database(versions: list[bytes], rng: Random) -> bytes:
     if len(versions) == 1 or rng.random() < 0.5:
         return new
     old = versions[-2]
+    if not old:
+        return old
     pages = []
     for start in range(0, max(len(old), len(new)), PAGE_BYTES):
         is_meta = start < META_PAGES * PAGE_BYTES
