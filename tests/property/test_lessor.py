@@ -166,4 +166,4 @@ class LessorMachine(RuleBasedStateMachine):
 
 
 TestLessor = LessorMachine.TestCase
-TestLessor.settings = effort(100, 30)
+TestLessor.settings = effort(80, 30)

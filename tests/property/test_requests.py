@@ -165,4 +165,4 @@ class RequestMachine(RuleBasedStateMachine):
 
 
 TestRequests = RequestMachine.TestCase
-TestRequests.settings = effort(40, 12)
+TestRequests.settings = effort(35, 12)

@@ -209,4 +209,4 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 TestStore = StoreMachine.TestCase
-TestStore.settings = effort(100, 12)
+TestStore.settings = effort(80, 12)

@@ -163,4 +163,4 @@ class WalMachine(RuleBasedStateMachine):
 
 
 TestWal = WalMachine.TestCase
-TestWal.settings = effort(60, 15)
+TestWal.settings = effort(50, 15)

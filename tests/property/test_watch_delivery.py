@@ -188,4 +188,4 @@ class WatchDelivery(RuleBasedStateMachine):
 
 
 TestWatchDelivery = WatchDelivery.TestCase
-TestWatchDelivery.settings = effort(60, 50)
+TestWatchDelivery.settings = effort(45, 50)
