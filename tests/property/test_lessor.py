@@ -71,14 +71,19 @@ class LessorMachine(RuleBasedStateMachine):
         if isinstance(ttl, int):
             self.offer_anew(lease_id)
 
-    @rule(key=keys, lease_id=st.one_of(st.just(0), lease_ids))
-    def put(self, key: bytes, lease_id: int) -> None:
+    @rule(key=keys, lease_id=st.one_of(st.just(0), lease_ids), detach=st.booleans())
+    def put(self, key: bytes, lease_id: int, detach: bool) -> None:
+        """The store detaches a key from its old lease first, or leaves it to attach."""
         if lease_id and lease_id not in self.model.leases:
             attach = partial(self.lessor.attach, lease_id, key)
             assert outcome(attach) == Refusal.LEASE_NOT_FOUND
             return
         self.model.put(Put(key, b"", lease_id))
-        self.bench.keys.put(key, lease_id)
+        if detach or not lease_id:
+            self.bench.keys.put(key, lease_id)
+        else:
+            self.bench.keys.keys.add(key)
+            self.lessor.attach(lease_id, key)
 
     @rule(key=keys, lease_id=lease_ids)
     def detach_from_another_lease(self, key: bytes, lease_id: int) -> None:
