@@ -37,6 +37,7 @@ from miniet.wal import (
     Wal,
     WalContents,
     WalSnapshot,
+    make_directory,
     repair,
     valid_snapshots,
 )
@@ -110,7 +111,8 @@ def build_member(
     storage = MemoryStorage()
     log: LogStore = MemoryLog()
     try:
-        (root / "snap").mkdir(mode=0o700, parents=True, exist_ok=True)
+        is_durable = temporary is None and not config.unsafe_no_fsync
+        make_directory(root / "snap", sync=is_durable)
         if temporary is None:
             log = _open_log(config, root, storage, durations)
         backend = Backend(
@@ -118,7 +120,7 @@ def build_member(
             quota_bytes=config.quota_backend_bytes,
             batch_limit=config.backend_batch_limit,
             batch_interval_s=config.backend_batch_interval_s,
-            durable=temporary is None and not config.unsafe_no_fsync,
+            durable=is_durable,
             on_commit=durations.backend_commit_s.observe,
         )
         backend.open()

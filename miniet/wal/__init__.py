@@ -54,7 +54,7 @@ from miniet.wal.errors import (
 )
 from miniet.wal.purge import purge
 from miniet.wal.repair import RepairReport, repair
-from miniet.wal.segment import SEGMENT_BYTES
+from miniet.wal.segment import SEGMENT_BYTES, make_directory
 from miniet.wal.snap import SnapshotFiles, read_snapshot, snapshot_name
 from miniet.wal.wal import Wal, WalStatistics
 
@@ -74,6 +74,7 @@ __all__ = [
     "WalMissingError",
     "WalSnapshot",
     "WalStatistics",
+    "make_directory",
     "purge",
     "read_log",
     "read_snapshot",

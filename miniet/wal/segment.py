@@ -194,6 +194,20 @@ def sync_directory(directory: Path) -> None:
         os.close(fd)
 
 
+def make_directory(directory: Path, *, sync: bool) -> None:
+    """Make a directory, and those above it that are missing.
+
+    Args:
+        sync: wait until their names are on the disk. Without that a power failure
+            may take everything in them, however well it was synced itself.
+    """
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
+    directory.mkdir(DIRECTORY_MODE, parents=True, exist_ok=True)
+    if sync:
+        for path in missing:
+            sync_directory(path.parent)
+
+
 def first_data_after(fd: int, offset: int) -> int | None:
     """Find the first byte that is not zero at or after `offset`; None if none is.
 

@@ -37,6 +37,7 @@ from miniet.wal.segment import (
     SegmentFile,
     SegmentName,
     list_segments,
+    make_directory,
     open_locked,
     preallocate,
     segments_from,
@@ -161,7 +162,8 @@ class Wal:
             raise WalExistsError("not an empty directory", path=str(path))
         building = path.with_name(path.name + ".tmp")
         shutil.rmtree(building, ignore_errors=True)
-        building.mkdir(DIRECTORY_MODE, parents=True)
+        make_directory(path.parent, sync=sync)
+        building.mkdir(DIRECTORY_MODE)
         wal = cls(
             path, metadata, sync=sync, on_fsync=on_fsync, segment_bytes=segment_bytes
         )

@@ -1,4 +1,4 @@
-"""A member on real files, driven turn by turn without a loop, a thread or a sync."""
+"""A member on real files, driven turn by turn without a loop or a thread."""
 
 import random
 from collections.abc import Iterator
@@ -17,20 +17,25 @@ from miniet.server.recorders import Durations
 
 
 class DrivenMember:
-    """Does what the driver does, in its order."""
+    """Does what the driver does, in its order.
 
-    def __init__(self, member: BuiltMember) -> None:
+    sync: wait for the disk where the driver does.
+    """
+
+    def __init__(self, member: BuiltMember, *, sync: bool = False) -> None:
+        self._sync = sync
         self.engine = member.engine
         self.backend = member.backend
         self.log = member.log
         self._answered = 0
 
-    def turn(self) -> None:
+    def turn(self) -> bool:
+        """Do one turn; tell whether there was anything to do but to compact."""
         engine, log = self.engine, self.log
         ready = engine.ready()
         if ready is not None:
             log.append(ready.hard_state, ready.entries)
-            log.flush(False)
+            log.flush(self._sync and ready.must_sync)
             engine.apply(ready)
             engine.persisted(ready)
         if engine.is_snapshot_due:
@@ -39,6 +44,7 @@ class DrivenMember:
             engine.snapshot_saved(snapshot)
         while engine.step_compaction():
             pass
+        return ready is not None
 
     def propose_all(self, kind: RequestKind, messages: list[Message]) -> None:
         """Put requests into the log together and run until all have succeeded."""

@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 from miniet.clock import ManualClock
-from miniet.mvcc import EventType, KeyRange, KeyValue, Store
+from miniet.mvcc import EventType, KeyValue, Store
 from miniet.watch import (
     STREAM_WATCH_ID,
     WatchableStore,
@@ -16,6 +16,8 @@ from miniet.watch import (
 from miniet.wire import fields
 from tests.support.lease_stub import LeaseStub
 from tests.support.memory_backend import MemoryBackend
+from tests.support.model import Model
+from tests.support.model_api import DeleteRange, Put, Txn, Watch
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,14 @@ def decode(encoded: bytes) -> Change:
 
 
 class Rig:
-    """The parts put together, and every change ever made, in order."""
+    """The parts put together, and the model of the store: every change ever made."""
 
     def __init__(self, **limits: Any) -> None:
         self.clock = ManualClock()
         self.store = Store(MemoryBackend(), LeaseStub())
         self.store.restore()
         self.watch = WatchableStore(self.store, self.clock, Random(3), **limits)
-        self.history: list[Change] = []
+        self.model = Model()
 
     def write(self, changes: dict[bytes, bytes | None]) -> int:
         """Put the values, delete where the value is None; one transaction."""
@@ -63,10 +65,13 @@ class Rig:
                     txn.delete_range(key)
                 else:
                     txn.put(key, value)
-        for event in txn.changes:
-            pair = KeyValue.decode(event.kv)
-            value = None if event.type == EventType.DELETE else pair.value
-            self.history.append(Change(event.mod_revision, event.key, value))
+        steps = [
+            DeleteRange(key) if value is None else Put(key, value)
+            for key, value in changes.items()
+        ]
+        assert self.model.txn(Txn(success=tuple(steps))).revision == (
+            self.store.current_revision
+        )
         return self.store.current_revision
 
     def put(self, key: bytes, value: bytes = b"v") -> int:
@@ -77,20 +82,21 @@ class Rig:
             self.put(key, b"%d" % number)
         return self.store.current_revision
 
+    def begin_compaction(self, revision: int) -> None:
+        """Have a compaction accepted."""
+        self.store.compact(revision)
+        self.model.compact(revision)
+
     def compact(self, revision: int) -> None:
         """Compact, down to the last record."""
-        self.store.compact(revision)
+        self.begin_compaction(revision)
         while self.store.step_compaction():
             pass
 
     def value_before(self, change: Change) -> bytes | None:
         """The value of the key before the change, None for none."""
-        before = [
-            c.value
-            for c in self.history
-            if c.key == change.key and c.revision < change.revision
-        ]
-        return before[-1] if before else None
+        pair = self.model.pair(change.key, change.revision - 1)
+        return None if pair is None else pair.value
 
     def client(self) -> "Client":
         return Client(self)
@@ -115,14 +121,16 @@ class Heard:
     complete_to: int = 0
     is_over: bool = False
 
-    def wants(self, change: Change) -> bool:
+    @property
+    def watch(self) -> Watch:
+        """What was asked for, in the words of the model."""
         request = self.request
-        return (
-            change.revision >= self.start_revision
-            and change.key
-            in KeyRange(bytes(request.key) or b"\x00", bytes(request.range_end))
-            and not (request.no_put and change.type == EventType.PUT)
-            and not (request.no_delete and change.type == EventType.DELETE)
+        return Watch(
+            bytes(request.key) or b"\x00",
+            bytes(request.range_end),
+            self.start_revision,
+            request.no_put,
+            request.no_delete,
         )
 
 
@@ -176,7 +184,10 @@ class Client:
         return self.heard[watch_id].changes
 
     def expected(self, heard: Heard) -> list[Change]:
-        return [change for change in self.rig.history if heard.wants(change)]
+        return [
+            Change(change.revision, change.key, change.value)
+            for change in self.rig.model.wanted(heard.watch)
+        ]
 
     def _hear(self, response: WatchResponse) -> None:
         if response.created:

@@ -1,6 +1,7 @@
 """Names, locks and files of segments."""
 
 import os
+from random import Random
 
 import pytest
 
@@ -10,10 +11,12 @@ from miniet.wal.segment import (
     SegmentName,
     first_data_after,
     list_segments,
+    make_directory,
     open_locked,
     preallocate,
     segments_from,
 )
+from tests.support.crash_files import Disk
 
 
 @pytest.mark.parametrize(
@@ -111,3 +114,15 @@ def test_preallocated_space_is_zero_and_without_data(tmp_path):
         assert first_data_after(fd, 5_000_000) is None
     finally:
         os.close(fd)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_names_of_new_directories_outlive_a_power_failure(tmp_path, seed):
+    root = tmp_path / "root"
+    root.mkdir()
+    disk = Disk(root)
+    with disk.watched():
+        make_directory(root / "data" / "member" / "snap", sync=True)
+    left = disk.left(tmp_path / "left", Random(seed))
+    disk.close()
+    assert (left / "data" / "member" / "snap").is_dir()

@@ -328,8 +328,10 @@ def test_watchers_of_a_store_that_was_emptied_wait_for_what_they_miss() -> None:
     client = rig.client()
     client.create(b"a")
     rig.put_many(b"a", 3)
-    rig.store = rig.watch._store = empty = Rig().store
-    empty.on_changes = rig.watch.notify
+    empty = Rig()
+    rig.store = rig.watch._store = empty.store
+    rig.model = empty.model
+    rig.store.on_changes = rig.watch.notify
     rig.watch.reset()
     client.drain()
     assert counts(rig) == (1, 0, 0)
