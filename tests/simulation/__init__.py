@@ -1,0 +1,1 @@
+"""Whole engines with seeded faults and time."""
