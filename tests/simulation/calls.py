@@ -63,6 +63,13 @@ class TimeToLive:
 
 
 @dataclass(frozen=True)
+class Reached:
+    """No call: what was heard of this revision must have been made by somebody."""
+
+    revision: int
+
+
+@dataclass(frozen=True)
 class Defragment:
     pass
 

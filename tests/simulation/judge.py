@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.simulation.calls import Expire, Grant, Renew
+from tests.simulation.calls import Expire, Grant, Reached, Renew
 from tests.simulation.specification import Etcd, State, told_form
 from tests.simulation.watchers import Session, WatchClient
 from tests.support.linearizability import Operation, Verdict, check
@@ -22,12 +22,14 @@ class Findings:
 def told_by(sessions: Sequence[Session], findings: Findings) -> dict[int, list[Change]]:
     """Put together what watchers of every key heard: revision -> changes."""
     told: dict[int, list[Change]] = {}
+    compacted = {session.compacted for session in sessions}
     for session in sessions:
         by_revision: dict[int, list[Change]] = {}
         for change in session.changes:
             by_revision.setdefault(change.revision, []).append(change)
         # Where a watcher begins, a compaction may have taken the deletions.
-        by_revision.pop(session.watch.start_revision, None)
+        if session.watch.start_revision in compacted:
+            by_revision.pop(session.watch.start_revision, None)
         for revision, changes in by_revision.items():
             before = told.setdefault(revision, changes)
             if before != changes:
@@ -72,6 +74,9 @@ def judge_history(
 ) -> Verdict[State]:
     """Find an order that explains every answer."""
     operations = with_expiries(history)
+    last_s = max((o.begun_s for o in history), default=0.0) + 1e6
+    reached = Reached(max(told, default=1))
+    operations.append(Operation("listener", reached, last_s, last_s + 1, True))
     etcd = Etcd(told, revision_max, is_compacted_by_itself=is_compacted_by_itself)
     verdict = check(operations, etcd.specification())
     findings.operations += len(history)

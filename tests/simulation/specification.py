@@ -9,6 +9,7 @@ from tests.simulation.calls import (
     Compact,
     Expire,
     Grant,
+    Reached,
     Read,
     Renew,
     Revoke,
@@ -93,6 +94,8 @@ class Etcd:
         call, answer = operation.call, operation.answer
         if not self._can_fit(state, call, answer):
             return None
+        if isinstance(call, Reached):
+            return state if state.revision >= call.revision else None
         if isinstance(call, Read):
             return state if self._reads(state, call, answer) else None
         if isinstance(call, Renew):
@@ -110,6 +113,8 @@ class Etcd:
             return bool(answer[0] == now + 1)
         if isinstance(call, Read) and call.is_serializable:
             return bool(answer[0] <= now)
+        if isinstance(call, Reached):
+            return True
         if isinstance(call, DeleteRange | Txn):
             return answer[0] in (now, now + 1)
         return bool(answer[0] == now)
