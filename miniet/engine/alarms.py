@@ -3,7 +3,7 @@
 from miniet.engine.ports import EngineBackend
 from miniet.engine.requests import AlarmAction, AlarmRequest, AlarmType
 from miniet.errors import DataError
-from miniet.wire import fields, signed64, varint
+from miniet.protowire import fields, signed64, varint
 
 ALARM_BUCKET = b"alarm"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from miniet.engine.ports import EngineBackend
 from miniet.errors import DataError
-from miniet.wire import fields, signed64, varint
+from miniet.protowire import fields, signed64, varint
 
 LEASE_BUCKET = b"lease"
 

@@ -16,7 +16,7 @@ from enum import IntEnum
 from miniet.engine.errors import InvalidSortOptionError
 from miniet.mvcc import RangeQuery, SortOrder, SortTarget
 from miniet.pb import membership_pb2, raft_internal_pb2, rpc_pb2
-from miniet.wire import fields, varint
+from miniet.protowire import fields, varint
 
 
 class RequestKind(IntEnum):

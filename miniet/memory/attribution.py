@@ -42,9 +42,12 @@ Frame = tuple[str, int]
 """File and line, as tracemalloc has them."""
 
 _ROOT = Path(__file__).parents[2]
+_PACKAGES = {component.value: component for component in Component} | {
+    "wire": Component.SERVER,  # connections and streams, if miniet speaks for itself
+}
 _FOLDERS = {
-    f"{_ROOT.joinpath('miniet', component)}{sep}": component
-    for component in Component
+    f"{_ROOT.joinpath('miniet', package)}{sep}": component
+    for package, component in _PACKAGES.items()
     for sep in ("/", "\\")
 }
 

@@ -9,7 +9,7 @@ because HashKV is taken over these bytes.
 from dataclasses import dataclass
 from enum import IntEnum
 
-from miniet.wire import read_varint, signed64, varint
+from miniet.protowire import read_varint, signed64, varint
 
 # Tags: field number times eight, plus the wire type.
 _KEY_TAG, _VALUE_TAG = 0x0A, 0x2A
@@ -96,8 +96,8 @@ class KeyValue:
         Raises:
             ValueError: `buffer` is not a whole message, or has a field that no
                 etcd 3 writes.
-        Cost: 1.5 us; `wire.fields`, which serves all messages, takes three times that,
-            and boot does this once per record.
+        Cost: 1.5 us; `protowire.fields`, which serves all messages, takes three times
+            that, and boot does this once per record.
         """
         data = bytes(buffer)
         kv = cls(b"")

@@ -25,5 +25,5 @@ The proto3 files leave zeros out.
 
 Messages live in native memory that tracemalloc cannot see, so none is kept: each
 dies in the function that made it (the server's handlers, the decoding of an
-entry). What is kept is built with `miniet.wire` and slotted classes.
+entry). What is kept is built with `miniet.protowire` and slotted classes.
 """

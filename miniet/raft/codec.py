@@ -9,6 +9,7 @@ Source: etcd v3.4.9 raft/raftpb/raft.pb.go.
 
 from functools import lru_cache
 
+from miniet.protowire import fields, varint
 from miniet.raft.messages import (
     ConfChange,
     ConfChangeType,
@@ -18,7 +19,6 @@ from miniet.raft.messages import (
     HardState,
     Snapshot,
 )
-from miniet.wire import fields, varint
 
 _ENTRY_TYPES = tuple(EntryType)
 _CONTINUED = [bytes((low | 128,)) for low in range(128)]

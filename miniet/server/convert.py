@@ -17,8 +17,8 @@ from miniet.engine.results import (
     TxnResult,
 )
 from miniet.mvcc import RangeResult
+from miniet.protowire import varint
 from miniet.watch import WatchResponse
-from miniet.wire import varint
 
 
 def _embedded(tag: bytes, message: bytes) -> bytes:

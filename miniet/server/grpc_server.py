@@ -6,19 +6,19 @@ It keeps connections and streams in C, where no tracemalloc sees them.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 import grpc.aio
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from miniet.engine.errors import StoppedError
 from miniet.errors import RequestError
+from miniet.server.calls import MethodCalls, unknown_method
 from miniet.server.descriptors import connections_max
 from miniet.server.methods import Kind, Method, StreamHandler, UnaryHandler
-from miniet.server.recorders import LARGE_RESPONSE_BYTES, CallCounters, Traffic
-from miniet.server.rpc_errors import CallError, Code, status_of
+from miniet.server.recorders import LARGE_RESPONSE_BYTES, Traffic
+from miniet.server.rpc_errors import Code, status_of
 
 _INT32_MAX = 2**31 - 1
 
@@ -142,13 +142,8 @@ class GrpcServer:
         await asyncio.gather(*streams, return_exceptions=True)
 
     def _rpc_handler(self, method: Method) -> _RpcHandler:
-        _, service, name = method.path.split("/")
-        counters = CallCounters(service, name, method.kind.value)
-        self._traffic.methods.append(counters)
         calls = _Calls(
-            method.handler,
-            _parser(method.request_type, self._receive_bytes_max),
-            counters,
+            MethodCalls(method, self._traffic, self._receive_bytes_max),
             self._traffic,
             self._streams,
         )
@@ -182,10 +177,7 @@ class _Table(_GenericRpcHandler):
         return self._handlers.get(path) or self._unknown(path)
 
     def _unknown(self, path: str) -> _RpcHandler:
-        service, _, method = path.removeprefix("/").partition("/")
-        text = f"unknown service {service}"
-        if service in self._services:
-            text = f"unknown method {method} for service {service}"
+        text = unknown_method(path, self._services)
 
         async def refuse(requests: AsyncIterator[bytes], context: _Context) -> None:
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, text)
@@ -194,28 +186,24 @@ class _Table(_GenericRpcHandler):
 
 
 class _Calls:
-    """The calls of one method: parse, count, run the handler, say how it ended."""
+    """The calls of one method: run the handler, say how it ended."""
 
     def __init__(
-        self,
-        handler: UnaryHandler | StreamHandler,
-        parse: Callable[[bytes], Message],
-        counters: CallCounters,
-        traffic: Traffic,
-        streams: "set[asyncio.Task[Any]]",
+        self, calls: MethodCalls, traffic: Traffic, streams: "set[asyncio.Task[Any]]"
     ) -> None:
-        self._handler = handler
-        self._parse = parse
-        self._counters = counters
+        self._calls = calls
+        self._handler = calls.method.handler
         self._traffic = traffic
         self._streams = streams
 
     async def unary(self, request: bytes, context: _Context) -> bytes:
-        begun_s = self._begin(context)
+        begun_s = self._calls.begin(context.invocation_metadata() or ())
         code = Code.UNKNOWN
         try:
-            response = await cast(UnaryHandler, self._handler)(self.received(request))
-            self.sent(response)
+            response = await cast(UnaryHandler, self._handler)(
+                self._calls.received(request)
+            )
+            self._calls.sent(response)
             if len(response) >= LARGE_RESPONSE_BYTES:
                 self._hold(len(response), context)
             code = Code.OK
@@ -227,17 +215,17 @@ class _Calls:
             code = Code.CANCELED
             raise
         finally:
-            self._end(code, begun_s)
+            self._calls.end(code, begun_s)
 
     async def bidi(self, requests: AsyncIterator[bytes], context: _Context) -> None:
-        begun_s = self._begin(context)
+        begun_s = self._calls.begin(context.invocation_metadata() or ())
         code = Code.UNKNOWN
         task = asyncio.current_task()
         assert task is not None
         self._streams.add(task)
         try:
             await cast(StreamHandler, self._handler)(
-                _GrpcStream(requests, context, self)
+                _GrpcStream(requests, context, self._calls)
             )
             code = Code.OK
         except RequestError as error:
@@ -253,24 +241,10 @@ class _Calls:
             await _abort(context, StoppedError())
         finally:
             self._streams.discard(task)
-            self._end(code, begun_s)
+            self._calls.end(code, begun_s)
 
     async def server_stream(self, request: bytes, context: _Context) -> None:
         await self.bidi(_once(request), context)
-
-    def received(self, request: bytes) -> Message:
-        """Count and parse one message from the client."""
-        self._counters.received += 1
-        self._traffic.received_bytes_total += len(request)
-        return self._parse(request)
-
-    def sent(self, response: bytes) -> None:
-        """Count one message to the client."""
-        counters, size = self._counters, len(response)
-        counters.sent += 1
-        if size > counters.sent_bytes_max:
-            counters.sent_bytes_max = size
-        self._traffic.sent_bytes_total += size
 
     def _hold(self, response_bytes: int, context: _Context) -> None:
         """Follow a large response, which grpcio keeps until the client took it."""
@@ -281,21 +255,6 @@ class _Calls:
 
         context.add_done_callback(cast(Any, let_go))
 
-    def _end(self, code: Code, begun_s: float) -> None:
-        self._counters.end(code, monotonic() - begun_s)
-        self._traffic.calls_in_flight -= 1
-
-    def _begin(self, context: _Context) -> float:
-        self._counters.started += 1
-        self._traffic.calls_in_flight += 1
-        version = "unknown"
-        for key, value in context.invocation_metadata() or ():
-            if key == "client-api-version":
-                version = str(value)
-        kind = "unary" if self._counters.kind == "unary" else "stream"
-        self._traffic.requests[kind, version] += 1
-        return monotonic()
-
 
 async def _once(request: bytes) -> AsyncIterator[bytes]:
     yield request
@@ -305,7 +264,7 @@ class _GrpcStream:
     """A streaming call of grpcio behind `methods.Stream`."""
 
     def __init__(
-        self, requests: AsyncIterator[bytes], context: _Context, calls: _Calls
+        self, requests: AsyncIterator[bytes], context: _Context, calls: MethodCalls
     ) -> None:
         self._requests = requests
         self._calls = calls
@@ -322,26 +281,6 @@ class _GrpcStream:
             # The client is gone, and grpcio has not cancelled the call yet.
             raise asyncio.CancelledError from error
         self._calls.sent(response)
-
-
-def _parser(request_type: type[Message], bytes_max: int) -> Callable[[bytes], Message]:
-    from_string = request_type.FromString
-
-    def parse(request: bytes) -> Message:
-        if len(request) > bytes_max:
-            raise CallError(
-                Code.RESOURCE_EXHAUSTED,
-                "grpc: received message larger than max "
-                f"({len(request)} vs. {bytes_max})",
-            )
-        try:
-            return from_string(request)
-        except DecodeError as error:
-            raise CallError(
-                Code.INTERNAL, f"grpc: error unmarshalling request: {error}"
-            ) from error
-
-    return parse
 
 
 async def _abort(context: _Context, error: RequestError) -> bytes:

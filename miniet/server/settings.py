@@ -253,6 +253,12 @@ class Settings:
         DEFAULT_RELEASE,
         "Release to keep the raft log in memory like; API and version stay 3.4's.",
     )
+    transport: str = _own(
+        "transport",
+        choice("grpcio", "miniet"),
+        "grpcio",
+        "What speaks gRPC with clients: the reference, or miniet's own (new).",
+    )
     memory_trace: bool = _own(
         "memory-trace",
         BOOL,

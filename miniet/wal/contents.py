@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from miniet.protowire import fields, varint
 from miniet.raft.codec import (
     decode_entry,
     decode_hard_state,
@@ -23,7 +24,6 @@ from miniet.wal.errors import REPLACE_MEMBER, SnapshotNotFoundError, TornWriteEr
 from miniet.wal.reader import RecordReader
 from miniet.wal.record import RecordType
 from miniet.wal.segment import list_segments, segments_from
-from miniet.wire import fields, varint
 
 
 @dataclass(slots=True, frozen=True)

@@ -16,7 +16,7 @@ from enum import IntEnum
 
 from crc32c import crc32c
 
-from miniet.wire import read_varint, varint
+from miniet.protowire import read_varint, varint
 
 LENGTH_BYTES = 8
 """Size of the field before each record; also the alignment of records."""

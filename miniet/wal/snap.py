@@ -14,12 +14,12 @@ from pathlib import Path
 
 from crc32c import crc32c
 
+from miniet.protowire import fields, varint
 from miniet.raft.codec import decode_snapshot, encode_snapshot
 from miniet.raft.messages import Snapshot
 from miniet.wal.contents import WalSnapshot
 from miniet.wal.errors import SnapshotDamagedError
 from miniet.wal.segment import DIRECTORY_MODE, sync_data, sync_directory
-from miniet.wire import fields, varint
 
 _NAME = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}\.snap")
 

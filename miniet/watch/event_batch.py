@@ -6,7 +6,7 @@ holds the same bytes. From that moment nothing of mvcc's own event is kept.
 
 from miniet.errors import InvariantError
 from miniet.mvcc import Event, EventType
-from miniet.wire import read_varint, varint
+from miniet.protowire import read_varint, varint
 
 _TYPE_DELETE = b"\x08\x01"
 _KV = b"\x12"

@@ -96,8 +96,8 @@ def _targets(
         above = base.split(".")[: len(base.split(".")) - node.level + 1]
         source = ".".join([*above, *([source] if source else [])])
     for alias in node.names:
-        # `from miniet import wire` means the module, `from miniet.wire import varint`
-        # means `miniet.wire` for our own, and is kept in full for others.
+        # `from miniet import protowire` means the module; `from miniet.protowire
+        # import varint` means it, too, for our own, and is kept in full for others.
         full = f"{source}.{alias.name}"
         is_ours = source.split(".")[0] == "miniet"
         yield full if full in known or not is_ours else source

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from random import Random
 
-from miniet.wire import varint
+from miniet.protowire import varint
 
 _HUGE = (127, 128, 255, 2**14, 2**21, 2**28, 2**31 - 1, 2**31, 2**32, 2**63, 2**64 - 1)
 

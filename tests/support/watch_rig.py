@@ -6,6 +6,7 @@ from typing import Any
 
 from miniet.clock import ManualClock
 from miniet.mvcc import EventType, KeyValue, Store
+from miniet.protowire import fields
 from miniet.watch import (
     STREAM_WATCH_ID,
     WatchableStore,
@@ -13,7 +14,6 @@ from miniet.watch import (
     WatchResponse,
     WatchStream,
 )
-from miniet.wire import fields
 from tests.support.lease_stub import LeaseStub
 from tests.support.memory_backend import MemoryBackend
 from tests.support.model import Model

@@ -19,13 +19,13 @@ from miniet.engine import requests, validation
 from miniet.errors import DataError, RequestError
 from miniet.mvcc import KeyValue
 from miniet.pb import kv_pb2, raft_internal_pb2, raft_pb2, record_pb2, rpc_pb2
+from miniet.protowire import fields
 from miniet.raft import codec
 from miniet.raft.messages import ConfState, Snapshot
 from miniet.wal import SnapshotFiles, Wal, WalSnapshot, record
 from miniet.wal.contents import decode_wal_snapshot, read_log, valid_snapshots
 from miniet.wal.repair import repair
 from miniet.wal.snap import read_snapshot
-from miniet.wire import fields
 from tests.support.messages import random_message
 from tests.support.mutations import mutated
 from tests.unit.wal.logs import entries, last_segment, write_log

@@ -9,6 +9,7 @@ from tests.conformance.api.targets import (
     ETCD,
     MINIET,
     MINIET_ON_DISK,
+    MINIET_WIRE,
     Target,
     etcd_3_5_binary,
     etcd_binary,
@@ -39,7 +40,7 @@ EVERY_ETCD = [
 REAL = pytest.param(ETCD, marks=NEEDS_ETCD)
 
 
-@pytest.fixture(params=[MINIET, REAL])
+@pytest.fixture(params=[MINIET, MINIET_WIRE, REAL])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     """A client of an empty server."""
     with running(request.param, tmp_path) as target:

@@ -20,6 +20,8 @@ FAST_ELECTION = ("--heartbeat-interval=10", "--election-timeout=100")
 
 ETCD, ETCD_3_5 = "etcd", "etcd-3.5"
 MINIET, MINIET_ON_DISK = "miniet", "miniet-on-disk"
+MINIET_WIRE = "miniet-wire"
+"""miniet on its own transport instead of grpcio's."""
 
 
 class Target(ApiClient):
@@ -107,7 +109,11 @@ def running(
                 yield target
         return
     config, _ = read_config(split_arguments(flags), {})
-    config = replace(config, listen_client_urls=("http://127.0.0.1:0",))
+    config = replace(
+        config,
+        listen_client_urls=("http://127.0.0.1:0",),
+        transport="miniet" if kind == MINIET_WIRE else "grpcio",
+    )
     data_dir = str(directory / "miniet") if kind == MINIET_ON_DISK else None
     with (
         miniet.Server(data_dir, config=config) as server,

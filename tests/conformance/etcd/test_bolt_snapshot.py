@@ -26,7 +26,7 @@ from miniet.backend.schema import (
     KEY,
     META,
 )
-from miniet.wire import varint
+from miniet.protowire import varint
 from tests.support.bolt_reader import BoltFile
 
 pytestmark = [

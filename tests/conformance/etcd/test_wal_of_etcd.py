@@ -7,6 +7,7 @@ import shutil
 import pytest
 from crc32c import crc32c
 
+from miniet.protowire import fields
 from miniet.raft import codec
 from miniet.raft.messages import EntryType
 from miniet.wal import (
@@ -21,7 +22,6 @@ from miniet.wal import (
 from miniet.wal.contents import decode_wal_snapshot, encode_wal_snapshot
 from miniet.wal.reader import RecordReader
 from miniet.wal.record import RecordType, frame
-from miniet.wire import fields
 from tests.support.real_etcd import ETCD, RealEtcd
 
 pytestmark = [

@@ -3,13 +3,17 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.etcd_calls import EtcdCalls
-from tests.support.served import Served
+from tests.support.served import TRANSPORTS, Served
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+@pytest.fixture(scope="module", params=TRANSPORTS)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
     """A server for all tests of a module: what they do to it must not matter."""
-    with Served(tmp_path_factory.mktemp("server") / "data") as server:
+    with Served(
+        tmp_path_factory.mktemp("server") / "data", f"--transport={request.param}"
+    ) as server:
         yield server
         assert "Traceback" not in server.log
         assert server.stop() == 0

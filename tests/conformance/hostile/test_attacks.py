@@ -11,15 +11,21 @@ import pytest
 
 from tests.conformance.hostile.assault import FLAGS, assault
 from tests.conformance.hostile.attacks import ATTACKS, Attack
-from tests.support.served import Served
+from tests.support.served import TRANSPORTS, Served
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+@pytest.fixture(scope="module", params=TRANSPORTS)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
     """One server for all attacks: none may be felt by the next."""
-    with Served(tmp_path_factory.mktemp("server") / "data", *FLAGS) as server:
+    with Served(
+        tmp_path_factory.mktemp("server") / "data",
+        *FLAGS,
+        f"--transport={request.param}",
+    ) as server:
         yield server
         assert "Traceback" not in server.log, server.log
         assert server.stop() == 0

@@ -30,7 +30,7 @@ from miniet.engine.requests import (
 )
 from miniet.mvcc import RangeQuery, SortOrder, SortTarget
 from miniet.pb import membership_pb2, raft_internal_pb2, rpc_pb2
-from miniet.wire import fields, varint
+from miniet.protowire import fields, varint
 
 REQUEST_ID = 0x7BA4A2041717B80A
 

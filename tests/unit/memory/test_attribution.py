@@ -21,7 +21,7 @@ TRANSPARENT = [
     (f"{HOME}/client/etcd.py", 1),
     (f"{HOME}/lab/runner.py", 1),
     (f"{HOME}/cli/serve.py", 1),
-    (f"{HOME}/wire.py", 1),
+    (f"{HOME}/protowire.py", 1),
     (f"{HOME}/raftish/log.py", 1),
     ("<string>", 1),
     ("<frozen importlib._bootstrap>", 1),

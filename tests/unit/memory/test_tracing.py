@@ -12,8 +12,8 @@ import pytest
 from miniet.memory import tracing
 from miniet.memory.components import Component
 from miniet.memory.tracing import TracingError, read_traced, read_traced_apart
+from miniet.protowire import varint
 from miniet.raft import Entry, MemoryStorage
-from miniet.wire import varint
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`miniet.wire` against the protobuf library and against damaged input."""
+"""`miniet.protowire` against the protobuf library and against damaged input."""
 
 from random import Random
 from typing import Any
@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from miniet.pb import kv_pb2
-from miniet.wire import fields, read_varint, signed64, varint
+from miniet.protowire import fields, read_varint, signed64, varint
 from tests.support.messages import message_classes, random_message
 
 Decoded = dict[str, Any]
 
 
 def by_wire(descriptor: Descriptor, encoded: bytes | memoryview) -> Decoded:
-    """Decode with `miniet.wire` alone; what the numbers mean, the schema says."""
+    """Decode with `miniet.protowire` alone; what the numbers mean, the schema says."""
     out: Decoded = {}
     for number, raw in fields(encoded):
         field = descriptor.fields_by_number[number]
