@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +44,7 @@ class Module:
         return f"{path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}:{line}"
 
 
+@cache
 def read_tree(root: Path = ROOT) -> dict[str, Module]:
     """Read all modules of `root/miniet` by name, generated code left out."""
     paths = sorted(root.glob("miniet/**/*.py"))

@@ -24,6 +24,12 @@ from tests.support.lab_runs import ETCD, MINIET, run
 from tests.support.real_etcd import RealEtcd
 
 NEEDS_ETCD_AND_TIME = [*NEEDS_ETCD, pytest.mark.slow]
+# The documentation's tests run the whole case study in the default run, and the
+# command's tests a whole experiment.
+ALL_SLOW = [
+    pytest.param(MINIET, marks=pytest.mark.slow, id="embedded"),
+    pytest.param(ETCD, marks=NEEDS_ETCD_AND_TIME, id="etcd"),
+]
 BOTH = [MINIET, pytest.param(ETCD, marks=NEEDS_ETCD_AND_TIME, id="etcd")]
 TARGETS = pytest.mark.parametrize("target", BOTH)
 
@@ -32,7 +38,7 @@ def stages_of(run: Run) -> list[str]:
     return [stage.name for stage in run.variants[0].stages]
 
 
-@pytest.fixture(scope="module", params=BOTH)
+@pytest.fixture(scope="module", params=ALL_SLOW)
 def study(request: pytest.FixtureRequest) -> Run:
     return run(case_study, request.param, 0.02)
 
@@ -104,6 +110,7 @@ def test_raft_log_shows_cuts_and_where_there_are_none(target: str) -> None:
     assert any("nothing was cut" in text for text in result.verdict)
 
 
+@pytest.mark.slow
 @TARGETS
 def test_write_path_follows_one_put_and_books_what_python_pays(target: str) -> None:
     result = run(write_path, target, 0.1)
@@ -119,6 +126,7 @@ def test_write_path_follows_one_put_and_books_what_python_pays(target: str) -> N
         assert ": raft log 4," in text
 
 
+@pytest.mark.slow
 @TARGETS
 def test_expensive_range_shows_peaks_and_what_asking_for_less_saves(
     target: str,

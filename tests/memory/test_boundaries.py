@@ -65,7 +65,7 @@ def propose(member: DrivenMember, kind: RequestKind, messages: list[Message]) ->
 
 
 def new_keys(member: DrivenMember) -> Callable[[], object]:
-    messages = puts(10_000, value_bytes=100, keys=10_000)
+    messages = puts(4_000, value_bytes=100, keys=4_000)
     return lambda: propose(member, RequestKind.PUT, messages)
 
 
@@ -81,7 +81,7 @@ def read_transactions(member: DrivenMember) -> Callable[[], object]:
 def leases(member: DrivenMember) -> Callable[[], object]:
     messages: list[Message] = [
         rpc_pb2.LeaseGrantRequest(ID=10**12 + number, TTL=1_000 + number)
-        for number in range(5_000)
+        for number in range(2_500)
     ]
     return lambda: propose(member, RequestKind.LEASE_GRANT, messages)
 
@@ -90,7 +90,7 @@ def attached_keys(member: DrivenMember) -> Callable[[], object]:
     leases(member)()
 
     def load() -> None:
-        for number in range(5_000):
+        for number in range(2_500):
             member.engine.lessor.attach(10**12 + number, b"key/%06d" % number)
 
     return load
@@ -154,7 +154,7 @@ def unwritten_records(member: DrivenMember) -> Callable[[], object]:
 
 def read_points(member: DrivenMember) -> Callable[[], object]:
     def load() -> None:
-        for _ in range(5_000):
+        for _ in range(2_500):
             member.engine.read(print)
 
     return load

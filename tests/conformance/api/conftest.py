@@ -38,9 +38,10 @@ EVERY_ETCD = [
 """Paths of the servers of every release to compare with."""
 
 REAL = pytest.param(ETCD, marks=NEEDS_ETCD)
+WIRE = pytest.param(MINIET_WIRE, marks=pytest.mark.slow)
 
 
-@pytest.fixture(params=[MINIET, MINIET_WIRE, REAL])
+@pytest.fixture(params=[MINIET, WIRE, REAL])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     """A client of an empty server."""
     with running(request.param, tmp_path) as target:

@@ -67,8 +67,11 @@ def test_maybe_append(case: Case) -> None:
         assert log.slice(first, log.last_index() + 1, NO_LIMIT) == new
 
 
+SIDE_EFFECTS = FILE.group("TestCompactionSideEffects")
+
+
 def test_compaction_side_effects() -> None:
-    setup, cases = FILE.group("TestCompactionSideEffects")
+    setup, cases = SIDE_EFFECTS
     log = log_of(setup)
     known = range(500, 1001)
     assert cases[0] == {"last_index": log.last_index()}
