@@ -1,5 +1,7 @@
 """`backend` on miniet and on a real etcd."""
 
+import pytest
+
 from miniet.lab.figures import stage_of
 from miniet.lab.scenarios import backend
 from miniet.report.run import Variant
@@ -9,6 +11,7 @@ SCALE = 0.1
 FILE_BYTES = 10_000_000
 
 
+@pytest.mark.slow
 @TARGETS
 def test_file_is_resident_once_read_and_after_a_start(target: str) -> None:
     result = run(backend, target, SCALE)

@@ -12,7 +12,7 @@ import pytest
 
 from miniet.mvcc import TreeIndex
 
-KEYS = 100_000
+KEYS = 40_000
 FURTHER_REVISIONS = 4
 
 
