@@ -16,7 +16,7 @@ from tests.conformance.hostile.assault import FLAGS, Report, assault
 from tests.conformance.hostile.attacks import ATTACKS
 from tests.conformance.hostile.connection_attacks import MIB
 from tests.support.real_etcd import RealEtcd
-from tests.support.served import Served
+from tests.support.served import TRANSPORTS, Served
 
 _HEAD = (
     f"{'attack':28} {'count':>7} {'before':>7} {'peak':>7} {'after':>7} {'wait':>7} "
@@ -42,6 +42,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance.hostile")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--scale", type=float, default=1.0, help="of the full counts")
+    parser.add_argument("--transport", choices=TRANSPORTS, default=TRANSPORTS[0])
     parser.add_argument("--etcd", metavar="PATH", help="attack this etcd, too")
     parser.add_argument("names", nargs="*", metavar="NAME", help="attacks; all")
     return parser.parse_args()
@@ -51,7 +52,7 @@ def _run(kind: str, arguments: argparse.Namespace) -> bool:
     begun_s = time.monotonic()
     _say(f"\n{kind}\n{_HEAD}")
     faults = 0
-    with _running(kind, arguments.etcd) as (endpoint, server):
+    with _running(kind, arguments) as (endpoint, server):
         for name in arguments.names or ATTACKS:
             attack = ATTACKS[name]
             count = max(1, int(attack.full * arguments.scale))
@@ -74,14 +75,17 @@ def _run(kind: str, arguments: argparse.Namespace) -> bool:
 
 
 @contextmanager
-def _running(kind: str, etcd: str | None) -> Iterator[tuple[str, Served | RealEtcd]]:
+def _running(
+    kind: str, arguments: argparse.Namespace
+) -> Iterator[tuple[str, Served | RealEtcd]]:
     with tempfile.TemporaryDirectory() as directory:
         data_dir = Path(directory) / "data"
         if kind == "miniet":
-            with Served(data_dir, *FLAGS) as server:
+            transport = f"--transport={arguments.transport}"
+            with Served(data_dir, *FLAGS, transport) as server:
                 yield server.endpoint, server
         else:
-            with RealEtcd(data_dir, binary=etcd) as real:
+            with RealEtcd(data_dir, binary=arguments.etcd) as real:
                 yield real.client_url.removeprefix("http://"), real
 
 
