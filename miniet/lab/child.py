@@ -183,11 +183,13 @@ def free_ports(count: int) -> list[int]:
         # Bound and not listening, it keeps the port from the next who looks for one
         # as above; a server, which sets the same option, can listen on it.
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if len(_held) == _held.maxlen:
-            _held.popleft().close()
         _held.append(held)
         ports.append(port)
+    while len(_held) > _HELD_MAX:
+        _held.popleft().close()
     return ports
 
 
-_held: deque[socket.socket] = deque(maxlen=64)
+# No `maxlen`: what another thread's append pushes out would not be closed.
+_held: deque[socket.socket] = deque()
+_HELD_MAX = 64
