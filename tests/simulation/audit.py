@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from tests.simulation.run import Run
 
 _SETTLE_S = 14.0
-"""By then every lease has expired: the longest TTL, an election, a pass or two."""
+"""By then every lease has expired, on a disk that is quick again: the longest TTL, an
+election, a pass or two."""
 
 _PATIENCE_S = 30.0
 
@@ -30,6 +31,8 @@ async def at_end(run: "Run") -> None:
     auditor = run.client("auditor")
     for watcher in run.watchers:
         watcher.is_slow = False
+    # A sync that began on a slow disk may still be under way, and another behind it.
+    await auditor.ask(Read(EVERY_KEY), _PATIENCE_S)
     await asyncio.sleep(_SETTLE_S)
     granted = [o.call.lease_id for o in run.history if isinstance(o.call, Grant)]
     for lease_id in granted:
