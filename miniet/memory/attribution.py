@@ -15,8 +15,8 @@ count sees it:
 
 - Pairs of an answer, and previous pairs, are made by mvcc; the server holds them until
   it has put them into a response.
-- Events of responses that were taken from a watch stream, 64 at a time, are made by
-  watch; the server holds them until the client has read them.
+- Events of the response that was taken last from a watch stream are made by watch; the
+  server holds them until the client has read them.
 - The two revision numbers of a waiting event are made by mvcc; watch keeps them. That
   is 64 bytes, which only shows where keys and values are as small.
 - Whom to answer when an entry is applied is made by the server, and kept by engine.
@@ -26,7 +26,8 @@ What is native is traced for nobody. It is in the remainder, or in the mapped pa
 - LMDB's pages: committed ones in the map, uncommitted ones on its own heap
   (`backend_uncommitted_bytes`).
 - What grpcio keeps of connections, streams and messages: a response, once handed over,
-  until its client has taken it (`response_in_flight_bytes`).
+  until its client has taken it (`response_in_flight_bytes`). On miniet's own transport
+  (`wire`, booked to the server) all of it is Python's.
 - Parsed protobuf messages, which do not outlive their handler.
 - Lists and file buffers of the C libraries, and free space inside Python's heap.
 """

@@ -147,13 +147,6 @@ class Connection:
         if stream is not None:
             self._session.end(stream, status, text)
 
-    def abort(self, stream_id: int, code: ErrorCode) -> None:
-        """Reset a call; what waits on it is dropped."""
-        stream = self._session.streams.get(stream_id)
-        if stream is not None:
-            self._session.close(stream)
-            self._session.tell_reset(stream_id, code)
-
     def taken(self, stream_id: int) -> None:
         """Say that the handler has all messages received so far: room for more."""
         stream = self._session.streams.get(stream_id)
