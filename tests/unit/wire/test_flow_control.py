@@ -34,6 +34,18 @@ def test_response_waits_for_the_windows_of_the_client() -> None:
     assert data == message(bytes(100))
 
 
+def test_small_response_waits_for_the_connection_too() -> None:
+    client = RawClient()
+    client.send(call(1) + call(3))
+    client.connection.send(1, bytes(65_530))  # all that the connection admits
+    client.read()
+    client.connection.respond(3, b"small")
+    client.read()
+    assert [answer.stream_id for answer in client.of_kind(DATA)] == [1] * 4
+    client.send(frame(WINDOW_UPDATE, 0, 0, uint32(1000)))
+    assert client.of_kind(DATA)[-1].payload == message(b"small")
+
+
 def test_window_that_becomes_negative_holds_everything_back() -> None:
     client = RawClient()
     client.send(frame(SETTINGS, 0, 0, setting(4, 50)) + call(1))

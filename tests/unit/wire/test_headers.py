@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from miniet.wire import CallStarted
+from miniet.wire import CallStarted, Limits
 from miniet.wire.errors import CallRefusedError, PeerError, StreamError
 from miniet.wire.headers import HeaderReader, trailers
 from tests.support.http2 import END_HEADERS, END_STREAM, HEADERS, frame
@@ -53,6 +53,22 @@ def test_block_that_was_seen_is_not_decoded_again() -> None:
     # The table has moved on: the same bytes now mean something else.
     with pytest.raises((StreamError, PeerError, CallRefusedError)):
         reader.read_call(9, again)
+
+
+@pytest.mark.parametrize("first", ["behind the end", "trailers", "too many calls"])
+def test_headers_that_nobody_wants_still_count_for_the_table(first: str) -> None:
+    encoder, client = hpack.Encoder(), RawClient(Limits(concurrent_streams_max=1))
+    ended = END_HEADERS | (0 if first == "trailers" else END_STREAM)
+    client.send(frame(HEADERS, ended, 1, encoder.encode(CALL)))
+    # A further call, or more headers of the first.
+    stream_id, more = (3, CALL) if first == "too many calls" else (1, ())
+    unwanted = encoder.encode([*more, ("x-new", "entry")])
+    client.send(frame(HEADERS, END_HEADERS | END_STREAM, stream_id, unwanted))
+    client.connection.end(1)
+    known = encoder.encode([*CALL, ("x-new", "entry")])
+    [started, _] = client.send(frame(HEADERS, END_HEADERS | END_STREAM, 5, known))
+    assert isinstance(started, CallStarted)
+    assert started.call.metadata[-1] == ("x-new", "entry")
 
 
 def test_blocks_are_remembered_up_to_a_bound() -> None:

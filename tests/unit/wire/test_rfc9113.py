@@ -331,8 +331,8 @@ FLOODS: dict[str, FloodOf] = {
     "rapid reset": lambda number: (
         opened(2 * number + 5) + frame(RST_STREAM, 0, 2 * number + 5, uint32(8))
     ),
-    "resets that we are made to send": lambda number: (
-        opened(2 * number + 5) + frame(WINDOW_UPDATE, 0, 2 * number + 5, uint32(0))
+    "resets that we are made to send": lambda number: call(
+        2 * number + 5, None, with_headers(colon_path="")
     ),
 }
 
