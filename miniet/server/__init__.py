@@ -1,15 +1,15 @@
 """The member on the network: the only user of asyncio, sockets and grpcio.
 
-    client ──► GrpcServer ──► services (kv, watch, lease, cluster, maintenance, memory)
+    client ──► WireServer ──► services (kv, watch, lease, cluster, maintenance, memory)
                                  │  validate, convert            ▲ convert
                                  ▼                               │
                               Driver ──► Engine ──► answers ─────┘
                                  └────► LogStore on a thread: write, fsync
 
 Handlers are written once, against the table in `methods`: a path, a request type,
-a kind of stream, a handler. A transport serves the table: grpcio (`GrpcServer`), the
-reference, or miniet's own (`WireServer`, `--transport=miniet`), which is `miniet.wire`
-on the loop's sockets. What both do around a handler is in `calls`.
+a kind of stream, a handler. A transport serves the table: miniet's own (`WireServer`),
+which is `miniet.wire` on the loop's sockets, or grpcio (`GrpcServer`,
+`--transport=grpcio`), to compare with. What both do around a handler is in `calls`.
 `Driver` owns the event loop's turns: everything that came in since the last turn
 shares one write of the log and one fsync. `bootstrap` builds a member from disk,
 `server` puts it all together, `serve` is the process around it.
@@ -18,8 +18,8 @@ Invariants: the engine is touched by the loop's thread alone; nothing is answere
 before its entry is durable; no protobuf object outlives its handler; a request
 that is refused gets etcd's code and text from `rpc_errors`.
 
-Kept here, in memory: per connection and open call what grpcio keeps in C, or a
-`ClientProtocol` and an `OpenCall`; per running call a task; per status page nothing;
+Kept here, in memory: per connection a `ClientProtocol`, per open call an `OpenCall`
+(with grpcio both are in C); per running call a task; per status page nothing;
 while memory is traced, the last reading. Everything else belongs to the components.
 """
 

@@ -21,7 +21,6 @@ from miniet.server.config import Config
 from miniet.server.convert import Headers
 from miniet.server.driver import Driver
 from miniet.server.errors import NotRunningError, StartError
-from miniet.server.grpc_server import GrpcServer
 from miniet.server.health import HealthService
 from miniet.server.kv import KvService
 from miniet.server.lease import LeaseService
@@ -32,10 +31,11 @@ from miniet.server.methods import Method
 from miniet.server.recorders import Durations, Traffic
 from miniet.server.statistics import ServerStatistics
 from miniet.server.watch import WatchService
+from miniet.server.wire_server import WireServer
 
 if TYPE_CHECKING:
+    from miniet.server.grpc_server import GrpcServer
     from miniet.server.http_status import HttpStatusServer
-    from miniet.server.wire_server import WireServer
 
 try:
     import uvloop
@@ -72,7 +72,7 @@ class AsyncServer:
         async with miniet.AsyncServer() as etcd:
             ...  # connect any client to etcd.endpoint
 
-    Stop it before its loop ends: grpcio may hang over a server without a loop.
+    Stop it before its loop ends: its sockets and its threads are the loop's.
 
     Args:
         data_dir: where the data is kept. None: nothing is kept, all of it is gone
@@ -243,10 +243,10 @@ class AsyncServer:
 
     def _grpc_server(self) -> "WireServer | GrpcServer":
         config = self.config
-        transport: type[WireServer] | type[GrpcServer] = GrpcServer
-        if config.transport == "miniet":
-            # With its library 15 ms to import, which other servers do not need.
-            transport = import_module("miniet.server.wire_server").WireServer
+        transport: type[WireServer] | type[GrpcServer] = WireServer
+        if config.transport == "grpcio":
+            # Its library takes 60 ms to import, which most servers do not need.
+            transport = import_module("miniet.server.grpc_server").GrpcServer
         return transport(
             self._traffic,
             receive_bytes_max=config.receive_bytes_max,

@@ -255,9 +255,9 @@ class Settings:
     )
     transport: str = _own(
         "transport",
-        choice("grpcio", "miniet"),
-        "grpcio",
-        "What speaks gRPC with clients: the reference, or miniet's own (new).",
+        choice("miniet", "grpcio"),
+        "miniet",
+        "What speaks gRPC with clients: miniet's own, or grpcio for comparison.",
     )
     memory_trace: bool = _own(
         "memory-trace",

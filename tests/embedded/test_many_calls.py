@@ -1,4 +1,4 @@
-"""More calls at once than grpcio would like."""
+"""Many calls at once on one connection."""
 
 import asyncio
 

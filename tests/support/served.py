@@ -15,7 +15,7 @@ from miniet.lab.child import free_ports
 
 START_SECONDS_MAX = 20.0
 STOP_SECONDS_MAX = 20.0
-TRANSPORTS = ("grpcio", "miniet")
+TRANSPORTS = ("miniet", "grpcio")
 """What can speak gRPC on the client port."""
 _POLL_SECONDS = 0.002
 _ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from tests.conformance.api.targets import (
     ETCD,
     MINIET,
     MINIET_ON_DISK,
-    MINIET_WIRE,
+    MINIET_ON_GRPCIO,
     Target,
     etcd_3_5_binary,
     etcd_binary,
@@ -38,10 +38,10 @@ EVERY_ETCD = [
 """Paths of the servers of every release to compare with."""
 
 REAL = pytest.param(ETCD, marks=NEEDS_ETCD)
-WIRE = pytest.param(MINIET_WIRE, marks=pytest.mark.slow)
+ON_GRPCIO = pytest.param(MINIET_ON_GRPCIO, marks=pytest.mark.slow)
 
 
-@pytest.fixture(params=[MINIET, WIRE, REAL])
+@pytest.fixture(params=[MINIET, ON_GRPCIO, REAL])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     """A client of an empty server."""
     with running(request.param, tmp_path) as target:

@@ -20,8 +20,8 @@ FAST_ELECTION = ("--heartbeat-interval=10", "--election-timeout=100")
 
 ETCD, ETCD_3_5 = "etcd", "etcd-3.5"
 MINIET, MINIET_ON_DISK = "miniet", "miniet-on-disk"
-MINIET_WIRE = "miniet-wire"
-"""miniet on its own transport instead of grpcio's."""
+MINIET_ON_GRPCIO = "miniet-on-grpcio"
+"""miniet on grpcio instead of its own transport."""
 
 
 class Target(ApiClient):
@@ -112,7 +112,7 @@ def running(
     config = replace(
         config,
         listen_client_urls=("http://127.0.0.1:0",),
-        transport="miniet" if kind == MINIET_WIRE else "grpcio",
+        transport="grpcio" if kind == MINIET_ON_GRPCIO else "miniet",
     )
     data_dir = str(directory / "miniet") if kind == MINIET_ON_DISK else None
     with (

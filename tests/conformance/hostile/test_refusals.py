@@ -182,7 +182,7 @@ def test_message_of_many_times_the_limit_is_refused(calls: EtcdCalls) -> None:
     request = put(key=b"key", value=bytes(20_000_000))
     refusal = calls.refusal(KV + "Put", request)
     assert refusal is not None
-    assert refusal.code == "RESOURCE_EXHAUSTED"  # the text is grpcio's, not etcd's
+    assert refusal.code == "RESOURCE_EXHAUSTED"
     assert calls.range(b"key").count == 0
 
 
