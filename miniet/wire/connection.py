@@ -4,7 +4,13 @@ from miniet.errors import InvariantError
 from miniet.wire import frames
 from miniet.wire.errors import ErrorCode, PeerError
 from miniet.wire.events import CallAborted, ConnectionEnded, Event
-from miniet.wire.frames import HEADER_BYTES, PAYLOAD_BYTES_MAX, WINDOW_MAX, Setting
+from miniet.wire.frames import (
+    HEADER_BYTES,
+    PAYLOAD_BYTES_MAX,
+    STREAM_ID_MASK,
+    WINDOW_MAX,
+    Setting,
+)
 from miniet.wire.headers import TRAILERS_OK
 from miniet.wire.incoming import DRAIN_PING, take_frame
 from miniet.wire.limits import Limits
@@ -85,17 +91,18 @@ class Connection:
                 raise PeerError(ErrorCode.PROTOCOL_ERROR, "not an HTTP/2 preface")
             self._preface = self._preface[at:]
         while end - at >= HEADER_BYTES:
-            length, kind, flags, stream_id = frames.read_header(data, at)
+            high, low, kind, flags, stream_id = frames.HEADER.unpack_from(data, at)
+            length = high << 8 | low
             if length > PAYLOAD_BYTES_MAX:
                 raise PeerError(
                     ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes"
                 )
-            stop = at + HEADER_BYTES + length
+            start = at + HEADER_BYTES
+            stop = start + length
             if stop > end:
                 break
-            take_frame(
-                self._session, kind, flags, stream_id, data[at + HEADER_BYTES : stop]
-            )
+            stream_id &= STREAM_ID_MASK
+            take_frame(self._session, kind, flags, stream_id, data[start:stop])
             at = stop
         return at
 
@@ -176,6 +183,8 @@ class Connection:
         self, bytes_max: int = _OUTPUT_BYTES_MAX
     ) -> tuple[list[Chunk], list[int]]:
         """Return what to send now, and the streams on which nothing waits any more.
+
+        A message that is queued whole at once never waits.
 
         Args:
             bytes_max: stop making DATA frames after so many bytes; ask again for more.

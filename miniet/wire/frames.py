@@ -14,8 +14,11 @@ HEADER_BYTES = 9
 PAYLOAD_BYTES_MAX = 16_384
 """The largest payload we take: the protocol's default. The largest we send, too."""
 WINDOW_MAX = 2**31 - 1
+STREAM_ID_MASK = 2**31 - 1
+"""One bit is reserved, and to be ignored."""
 
-_HEADER = Struct(">HBBBL")
+HEADER = Struct(">HBBBL")
+"""High and low part of the length, type, flags, reserved bit and stream."""
 _UINT32 = Struct(">L")
 _SETTING = Struct(">HL")
 
@@ -53,12 +56,6 @@ class Setting(IntEnum):
     MAX_HEADER_LIST_SIZE = 0x6
 
 
-def read_header(data: bytes, at: int) -> tuple[int, int, int, int]:
-    """Return (payload length, type, flags, stream id) of the frame at `at`."""
-    high, low, kind, flags, stream_id = _HEADER.unpack_from(data, at)
-    return high << 8 | low, kind, flags, stream_id & WINDOW_MAX
-
-
 def frame(kind: FrameType, flags: int, stream_id: int, payload: bytes) -> bytes:
     """Write a frame."""
     return frame_header(len(payload), kind, flags, stream_id) + payload
@@ -66,7 +63,7 @@ def frame(kind: FrameType, flags: int, stream_id: int, payload: bytes) -> bytes:
 
 def frame_header(length: int, kind: FrameType, flags: int, stream_id: int) -> bytes:
     """Write the nine bytes in front of a payload of `length` bytes."""
-    return _HEADER.pack(length >> 8, length & 255, kind, flags, stream_id)
+    return HEADER.pack(length >> 8, length & 255, kind, flags, stream_id)
 
 
 def read_uint32(data: bytes | memoryview) -> int:

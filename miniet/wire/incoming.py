@@ -64,7 +64,7 @@ def take_frame(
 def _on_headers(session: Session, flags: int, stream_id: int, payload: bytes) -> None:
     if stream_id % 2 == 0:
         raise _protocol_error(f"a client's call on stream {stream_id}")
-    block = _unpadded(flags, payload)
+    block = _unpadded(payload) if flags & PADDED else payload
     if flags & HAS_PRIORITY:
         if len(block) < 5:
             raise PeerError(ErrorCode.FRAME_SIZE_ERROR, "a short HEADERS frame")
@@ -72,7 +72,7 @@ def _on_headers(session: Session, flags: int, stream_id: int, payload: bytes) ->
         block = block[5:]
     session.block_flags = flags
     if flags & END_HEADERS:
-        _take_block(session, stream_id, bytes(block))
+        _take_block(session, stream_id, block)
         return
     session.block_stream_id = stream_id
     session.block[:] = block
@@ -139,9 +139,8 @@ def _open(session: Session, stream_id: int, block: bytes) -> None:
     stream = session.streams[stream_id] = Stream(
         stream_id,
         call,
-        send_window=session.sender.initial_window,
-        receive_window=session.limits.window_bytes,
-        message_bytes_max=session.limits.message_bytes_max,
+        session.sender.initial_window,
+        session.limits.window_bytes,
     )
     session.events.append(CallStarted(stream_id, call))
     if session.block_flags & END_STREAM:
@@ -163,7 +162,7 @@ def _on_data(session: Session, flags: int, stream_id: int, payload: bytes) -> No
     is_last = bool(flags & END_STREAM)
     if not payload and not is_last:
         session.spend()
-    data = _unpadded(flags, payload)
+    data = _unpadded(payload) if flags & PADDED else payload
     messages = session.receiver.take_data(stream, len(payload), data, is_last=is_last)
     for position, message in enumerate(messages, 1):
         ends = is_last and position == len(messages)
@@ -287,7 +286,7 @@ def _on_priority(session: Session, flags: int, stream_id: int, payload: bytes) -
     if len(payload) != 5:
         raise StreamError(stream_id, ErrorCode.FRAME_SIZE_ERROR)
     session.spend()
-    _check_dependency(session, stream_id, memoryview(payload))
+    _check_dependency(session, stream_id, payload)
 
 
 def _on_push_promise(
@@ -296,7 +295,7 @@ def _on_push_promise(
     raise _protocol_error("PUSH_PROMISE from a client")
 
 
-def _check_dependency(session: Session, stream_id: int, priority: memoryview) -> None:
+def _check_dependency(session: Session, stream_id: int, priority: bytes) -> None:
     if frames.read_uint32(priority) & WINDOW_MAX == stream_id:
         raise StreamError(stream_id, ErrorCode.PROTOCOL_ERROR)
 
@@ -316,18 +315,15 @@ def _protocol_error(text: str) -> PeerError:
     return PeerError(ErrorCode.PROTOCOL_ERROR, text)
 
 
-def _unpadded(flags: int, payload: bytes) -> memoryview:
+def _unpadded(payload: bytes) -> bytes:
     """Return a payload without its padding.
 
     Raises:
         PeerError: the padding is as long as the payload, or longer.
     """
-    view = memoryview(payload)
-    if not flags & PADDED:
-        return view
     if not payload or payload[0] >= len(payload):
         raise _protocol_error("more padding than payload")
-    return view[1 : len(payload) - payload[0]]
+    return payload[1 : len(payload) - payload[0]]
 
 
 _HANDLERS: dict[int, Callable[[Session, int, int, bytes], None]] = {

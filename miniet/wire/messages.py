@@ -21,8 +21,16 @@ def prefix(size: int) -> bytes:
     return b"\x00" + size.to_bytes(4, "big")
 
 
+def whole_message(data: bytes) -> bytes | None:
+    """Return the message if `data` is one, uncompressed and whole: nearly always."""
+    size = len(data) - PREFIX_BYTES
+    if size < 0 or data[0] or int.from_bytes(data[1:PREFIX_BYTES], "big") != size:
+        return None
+    return data[PREFIX_BYTES:]
+
+
 class MessageReader:
-    """Puts the messages of one stream together.
+    """Puts the messages of one stream together, from the first that is torn apart.
 
     Kept: what has come of a message that is not complete, `bytes_max` at most.
     """
@@ -39,18 +47,12 @@ class MessageReader:
         """Bytes of an incomplete message."""
         return len(self._buffer)
 
-    def feed(self, data: memoryview) -> Iterator[bytes]:
+    def feed(self, data: bytes) -> Iterator[bytes]:
         """Take the next bytes and yield the messages that they complete.
 
         Raises:
             CallRefusedError: a message is too large, or compressed.
         """
-        if not self._buffer and len(data) >= PREFIX_BYTES:
-            size = self._size(data)
-            if size == len(data) - PREFIX_BYTES:
-                # Nearly always: one frame, one message, copied once.
-                yield self._message(data[0], bytes(data[PREFIX_BYTES:]))
-                return
         buffer = self._buffer
         buffer += data
         start = 0

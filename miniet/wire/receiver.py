@@ -3,7 +3,7 @@
 from miniet.wire import frames
 from miniet.wire.errors import ErrorCode, PeerError, StreamError
 from miniet.wire.limits import Limits
-from miniet.wire.messages import PREFIX_BYTES
+from miniet.wire.messages import PREFIX_BYTES, MessageReader, whole_message
 from miniet.wire.sender import Sender
 from miniet.wire.stream import Stream
 
@@ -68,7 +68,7 @@ class Receiver:
             self._unreturned_bytes = 0
 
     def take_data(
-        self, stream: Stream, size: int, data: memoryview, *, is_last: bool
+        self, stream: Stream, size: int, data: bytes, *, is_last: bool
     ) -> list[bytes]:
         """Take a DATA frame of a stream and return the messages that it completes.
 
@@ -85,11 +85,7 @@ class Receiver:
         if stream.receive_window < 0:
             raise StreamError(stream.stream_id, ErrorCode.FLOW_CONTROL_ERROR)
         stream.received_bytes += len(data)
-        held = stream.reader.held_bytes
-        messages = list(stream.reader.feed(data))
-        self.partial_bytes += stream.reader.held_bytes - held
-        if self.partial_bytes * 2 > self._limits.received_bytes_max:
-            raise StreamError(stream.stream_id, ErrorCode.ENHANCE_YOUR_CALM)
+        messages = self._messages(stream, data)
         if messages:
             kept = sum(len(message) + PREFIX_BYTES for message in messages)
             stream.untaken_bytes += kept
@@ -97,6 +93,21 @@ class Receiver:
             stream.withheld_bytes += size
         elif not is_last:
             self._give_back_on(stream, size)
+        return messages
+
+    def _messages(self, stream: Stream, data: bytes) -> list[bytes]:
+        limits, reader = self._limits, stream.reader
+        if reader is None:
+            message = whole_message(data)
+            if message is not None and len(message) <= limits.message_bytes_max:
+                return [message]
+            reader = MessageReader(limits.message_bytes_max, stream.call.encoding)
+            stream.reader = reader
+        held = reader.held_bytes
+        messages = list(reader.feed(data))
+        self.partial_bytes += reader.held_bytes - held
+        if self.partial_bytes * 2 > limits.received_bytes_max:
+            raise StreamError(stream.stream_id, ErrorCode.ENHANCE_YOUR_CALM)
         return messages
 
     def taken(self, stream: Stream) -> None:
@@ -111,7 +122,8 @@ class Receiver:
     def forget(self, stream: Stream) -> None:
         """A stream is over, and nothing of it is kept."""
         self.complete_bytes -= stream.untaken_bytes
-        self.partial_bytes -= stream.reader.held_bytes
+        if stream.reader is not None:
+            self.partial_bytes -= stream.reader.held_bytes
         self.give_back(0)
 
     def _give_back_on(self, stream: Stream, size: int) -> None:

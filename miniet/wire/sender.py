@@ -1,6 +1,8 @@
 """`Sender`: what goes to the client, in order, as far as its windows admit it."""
 
+from collections import deque
 from collections.abc import Iterator
+from struct import Struct
 
 from miniet.errors import InvariantError
 from miniet.wire import frames
@@ -18,12 +20,19 @@ from miniet.wire.stream import Stream
 
 _WINDOW_DEFAULT = 65_535
 
-# A unary response that fits into one frame is put together in one go.
+_DIRECT_BYTES_MAX = 64 * 1024
+"""What is queued already while messages that fit are still put into frames at once."""
+
+# A unary response that fits into one frame is put together in one go: headers, the
+# head of DATA and of the message, the message, trailers.
+_BEFORE = Struct(f">5sL{len(RESPONSE_BLOCK)}sHBHLxL")
+_AFTER = Struct(f">5sL{len(TRAILERS_OK)}s")
 _HEAD = frames.frame_header(len(RESPONSE_BLOCK), FrameType.HEADERS, END_HEADERS, 0)[:5]
 _TAIL = frames.frame_header(
     len(TRAILERS_OK), FrameType.HEADERS, END_HEADERS | END_STREAM, 0
 )[:5]
-_DATA = b"\x00\x00"
+_DATA_FLAGS = FrameType.DATA << 8
+_MESSAGE = Struct(">HBHLxL")
 
 Chunk = bytes | memoryview
 
@@ -79,16 +88,15 @@ class Sender:
         ):
             return False
         self.window -= length
-        stream_id = stream.stream_id.to_bytes(4, "big")
+        stream_id = stream.stream_id
+        high, low = length >> 8, length & 255
         self.control(
-            b"".join(
-                (
-                    *(_HEAD, stream_id, RESPONSE_BLOCK),
-                    *(length.to_bytes(3, "big"), _DATA, stream_id),
-                    *(prefix(size), message),
-                    *(_TAIL, stream_id, TRAILERS_OK),
-                )
+            _BEFORE.pack(
+                *(_HEAD, stream_id, RESPONSE_BLOCK),
+                *(high, low, _DATA_FLAGS, stream_id, size),
             )
+            + message
+            + _AFTER.pack(_TAIL, stream_id, TRAILERS_OK)
         )
         return True
 
@@ -102,10 +110,28 @@ class Sender:
         if not stream.has_sent_headers:
             stream.has_sent_headers = True
             self.headers(stream.stream_id, RESPONSE_BLOCK, END_HEADERS)
-        for part in (prefix(len(message)), message):
-            if part:
-                stream.pending.append(memoryview(part))
-                stream.pending_bytes += len(part)
+        size = len(message)
+        length = size + PREFIX_BYTES
+        if (
+            not stream.pending
+            and length <= PAYLOAD_BYTES_MAX
+            and length <= self.window
+            and length <= stream.send_window
+            and self._out_bytes < _DIRECT_BYTES_MAX
+        ):
+            self.window -= length
+            stream.send_window -= length
+            high, low = length >> 8, length & 255
+            self.control(
+                _MESSAGE.pack(high, low, _DATA_FLAGS, stream.stream_id, size) + message
+            )
+            return
+        if stream.pending is None:
+            stream.pending = deque()
+        stream.pending.append(memoryview(prefix(size)))
+        if size:
+            stream.pending.append(memoryview(message))
+        stream.pending_bytes += length
         self._waiting[stream.stream_id] = stream
 
     def headers(self, stream_id: int, block: bytes, flags: int) -> None:
@@ -140,7 +166,7 @@ class Sender:
 
     def _send_frame(self, stream: Stream) -> None:
         room = min(stream.send_window, self.window, PAYLOAD_BYTES_MAX)
-        parts = list(_take(stream, room))
+        parts = list(_take(stream.pending, room)) if stream.pending else []
         length = sum(map(len, parts))
         stream.send_window -= length
         stream.pending_bytes -= length
@@ -172,9 +198,8 @@ class Sender:
             raise StreamError(stream.stream_id, ErrorCode.FLOW_CONTROL_ERROR)
 
 
-def _take(stream: Stream, room: int) -> Iterator[memoryview]:
+def _take(pending: deque[memoryview], room: int) -> Iterator[memoryview]:
     """Take up to `room` bytes off what is pending, as views."""
-    pending = stream.pending
     while pending and room > 0:
         part = pending.popleft()
         if len(part) > room:

@@ -25,7 +25,8 @@ class Stream:
     untaken_bytes: of complete messages that their handler has not taken.
     withheld_bytes: the room they take, given back with the last of them.
     received_bytes: of DATA in all, held against the announced content length.
-    pending: DATA payloads that wait for room, in order.
+    reader: puts messages together that frames have torn apart; None: no frame has yet.
+    pending: DATA payloads that wait for room, in order; None: there were none yet.
     pending_bytes: sum of their lengths.
     trailers: header block that ends the call once nothing is pending; None: not yet.
     """
@@ -51,14 +52,12 @@ class Stream:
         self,
         stream_id: int,
         call: Call,
-        *,
         send_window: int,
         receive_window: int,
-        message_bytes_max: int,
     ) -> None:
         self.stream_id = stream_id
         self.call = call
-        self.reader = MessageReader(message_bytes_max, call.encoding)
+        self.reader: MessageReader | None = None
         self.send_window = send_window
         self.receive_window = receive_window
         self.unreturned_bytes = self.withheld_bytes = 0
@@ -66,7 +65,7 @@ class Stream:
         self.received_bytes = 0
         self.is_remote_ended = False
         self.has_sent_headers = False
-        self.pending: deque[memoryview] = deque()
+        self.pending: deque[memoryview] | None = None
         self.pending_bytes = 0
         self.trailers: bytes | None = None
 

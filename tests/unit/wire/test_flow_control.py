@@ -102,9 +102,26 @@ def test_output_is_made_no_faster_than_it_is_taken() -> None:
 def test_drained_streams_are_named_once() -> None:
     client = H2Client()
     stream_id = client.call(b"")
-    client.connection.send(stream_id, b"x")
+    client.connection.send(stream_id, bytes(20_000))  # two frames: it waits
     assert client.connection.take_output()[1] == [stream_id]
     assert client.connection.take_output()[1] == []
+
+
+def test_message_that_fits_waits_for_nobody() -> None:
+    client = H2Client()
+    stream_id = client.call(b"")
+    client.connection.send(stream_id, b"x")
+    assert client.connection.pending_bytes(stream_id) == 0
+    assert client.connection.take_output()[1] == []
+
+
+def test_messages_that_fit_wait_once_much_is_queued() -> None:
+    client = RawClient()
+    client.send(frame(SETTINGS, 0, 0, setting(4, 2**30)) + call(1))
+    client.send(frame(WINDOW_UPDATE, 0, 0, uint32(2**24)))
+    for _ in range(100):
+        client.connection.send(1, bytes(10_000))
+    assert client.connection.pending_bytes(1) > 900_000
 
 
 def test_client_beyond_its_room_on_a_stream_loses_it() -> None:
