@@ -9,6 +9,7 @@ against each other.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 VARINT = 0
 FIXED64 = 1
@@ -16,19 +17,20 @@ LENGTH_DELIMITED = 2
 FIXED32 = 5
 
 _UINT64_MASK = (1 << 64) - 1
-_ONE_BYTE = [bytes((value,)) for value in range(128)]
+_LAST = [bytes((value,)) for value in range(128)]
+_CONTINUED = [bytes((value | 128,)) for value in range(128)]
 
 
 def varint(value: int) -> bytes:
     """Encode `value` as a varint; negative numbers as 64-bit two's complement."""
     if 0 <= value < 128:
-        return _ONE_BYTE[value]
-    # Revisions and lengths are of two or three bytes for long: a third of the time.
-    if 0 <= value < 1 << 14:
-        return bytes((value & 127 | 128, value >> 7))
-    if 0 <= value < 1 << 21:
-        return bytes((value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
-    value &= _UINT64_MASK
+        return _LAST[value]
+    # Revisions, indexes and ids count up, so that all but the low seven bits repeat.
+    return _CONTINUED[value & 127] + _upper((value & _UINT64_MASK) >> 7)
+
+
+@lru_cache(maxsize=1024)
+def _upper(value: int) -> bytes:
     out = bytearray()
     while value > 127:
         out.append(value & 127 | 128)

@@ -18,6 +18,8 @@ class Alarms:
         self._backend = backend
         # Invariant: equal to the keys of the alarm bucket; in order of raising.
         self._active: dict[tuple[int, int], None] = {}
+        # Invariant: the kinds in `_active`; every write asks for them twice.
+        self._kinds: frozenset[int] = frozenset()
 
     def restore(self) -> None:
         """Read the set back at start.
@@ -32,6 +34,7 @@ class Alarms:
             }
         except ValueError as error:
             raise DataError(f"bucket of alarms: {error}") from error
+        self._kinds = frozenset(kind for _, kind in self._active)
 
     def apply(self, request: AlarmRequest) -> list[tuple[int, int]]:
         """Carry out a request and return the alarms that it is about.
@@ -39,11 +42,17 @@ class Alarms:
         A member id is not checked against the members, as in etcd. Raising
         or lifting kind NONE does nothing.
         """
-        alarm = (request.member_id, request.alarm)
         if request.action == AlarmAction.GET:
             return self.matching(request.alarm)
         if request.alarm == AlarmType.NONE:
             return []
+        changed = self._change(request, (request.member_id, request.alarm))
+        self._kinds = frozenset(kind for _, kind in self._active)
+        return changed
+
+    def _change(
+        self, request: AlarmRequest, alarm: tuple[int, int]
+    ) -> list[tuple[int, int]]:
         if request.action == AlarmAction.ACTIVATE:
             if alarm not in self._active:
                 self._active[alarm] = None
@@ -61,7 +70,7 @@ class Alarms:
 
     def is_up(self, kind: AlarmType) -> bool:
         """Tell whether any member has raised this kind."""
-        return any(alarm[1] == kind for alarm in self._active)
+        return kind in self._kinds
 
 
 def _encode(alarm: tuple[int, int]) -> bytes:

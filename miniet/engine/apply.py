@@ -93,8 +93,8 @@ class Applier:
                 exceeded only now, and the write was carried out all the same,
                 as every member must.
         """
-        if isinstance(request, _REFUSED_WHEN_CORRUPT) and self.alarms.is_up(
-            AlarmType.CORRUPT
+        if self.alarms.is_up(AlarmType.CORRUPT) and isinstance(
+            request, _REFUSED_WHEN_CORRUPT
         ):
             raise CorruptError
         cost_bytes = _cost_bytes(request)

@@ -294,15 +294,17 @@ class Engine:
         committed any more.
         """
         now_s = self._clock.monotonic_s
+        begun_s = now_s()
         for entry in ready.committed_entries:
-            begun_s = now_s()
             try:
                 self._apply_entry(entry)
             except BaseException:
                 self._consistent_index.forbid_commits()
                 raise
-            if now_s() - begun_s > self.config.slow_apply_s:
+            ended_s = now_s()
+            if ended_s - begun_s > self.config.slow_apply_s:
                 self._slow_applies_total += 1
+            begun_s = ended_s
         self._read_points.release(self._applied_index)
         self.step_commit()
 

@@ -3,7 +3,7 @@
 It parses and bounds requests, counts calls and messages, and says how a call ended.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from time import monotonic
 
 from google.protobuf.message import DecodeError, Message
@@ -30,15 +30,13 @@ class MethodCalls:
         self._parse = _parser(method.request_type, bytes_max)
         traffic.methods.append(self._counters)
 
-    def begin(self, metadata: Iterable[tuple[str, object]]) -> float:
+    def begin(self, metadata: Mapping[str, str]) -> float:
         """Count a call from its beginning; returns what `end` wants to know."""
         self._counters.started += 1
-        self._traffic.calls_in_flight += 1
-        version = "unknown"
-        for key, value in metadata:
-            if key == "client-api-version":
-                version = str(value)
-        self._traffic.requests[self._request_kind, version] += 1
+        traffic = self._traffic
+        traffic.calls_in_flight += 1
+        version = metadata.get("client-api-version", "unknown")
+        traffic.requests[self._request_kind, version] += 1
         return monotonic()
 
     def end(self, code: Code, begun_s: float) -> None:

@@ -22,7 +22,7 @@ from miniet.watch import WatchResponse
 
 
 def _embedded(tag: bytes, message: bytes) -> bytes:
-    return b"%b%b%b" % (tag, varint(len(message)), message)
+    return tag + varint(len(message)) + message
 
 
 def _repeated(tag: bytes, messages: Iterable[bytes]) -> bytes:
@@ -54,14 +54,16 @@ class Headers:
 
     def __init__(self, cluster_id: int, member_id: int) -> None:
         self._identity = _number(b"\x08", cluster_id) + _number(b"\x10", member_id)
+        self._last = (-1, -1)
+        self._encoded = b""
 
     def encode(self, revision: int, term: int) -> bytes:
         """Return field 1 of a response; `revision` 0 is left out."""
-        return _embedded(
-            _FIELD_1,
-            b"%b%b%b"
-            % (self._identity, _number(b"\x18", revision), _number(b"\x20", term)),
-        )
+        if self._last != (revision, term):
+            self._last = (revision, term)
+            numbers = _number(b"\x18", revision) + _number(b"\x20", term)
+            self._encoded = _embedded(_FIELD_1, self._identity + numbers)
+        return self._encoded
 
 
 def response(header: bytes, message: Message) -> bytes:

@@ -197,7 +197,7 @@ class _Calls:
         self._streams = streams
 
     async def unary(self, request: bytes, context: _Context) -> bytes:
-        begun_s = self._calls.begin(context.invocation_metadata() or ())
+        begun_s = self._calls.begin(_metadata(context))
         code = Code.UNKNOWN
         try:
             response = await cast(UnaryHandler, self._handler)(
@@ -218,7 +218,7 @@ class _Calls:
             self._calls.end(code, begun_s)
 
     async def bidi(self, requests: AsyncIterator[bytes], context: _Context) -> None:
-        begun_s = self._calls.begin(context.invocation_metadata() or ())
+        begun_s = self._calls.begin(_metadata(context))
         code = Code.UNKNOWN
         task = asyncio.current_task()
         assert task is not None
@@ -287,3 +287,7 @@ async def _abort(context: _Context, error: RequestError) -> bytes:
     status = status_of(error)
     await context.abort(_CODES[status.code], status.message)
     raise error  # abort has raised
+
+
+def _metadata(context: _Context) -> dict[str, str]:
+    return {key: str(value) for key, value in context.invocation_metadata() or ()}

@@ -129,7 +129,7 @@ class WireServer:
 
     async def _wait(self, claim: Callable[[], bool], seconds_max: float) -> None:
         """Wait until something holds of the clients, for a time."""
-        changed = self._served.changed
+        changed = self._served.changed = asyncio.Event()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds_max):
                 while not claim():

@@ -1,5 +1,6 @@
 """`Call`: what a client says of a call before its messages."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 Header = tuple[bytes, bytes]
@@ -20,14 +21,14 @@ class Call:
     encoding: how messages may be compressed.
     timeout_s: the client's deadline from now, None without one.
     content_length: bytes of DATA it announced, None if it did not.
-    metadata: everything else, in order, names in lower case.
+    metadata: everything else, by name in lower case; of several values the last.
     """
 
     path: str
     encoding: str
     timeout_s: float | None
     content_length: int | None
-    metadata: tuple[tuple[str, str], ...]
+    metadata: Mapping[str, str]
 
 
 def timeout_s(text: bytes) -> float:

@@ -139,9 +139,9 @@ def _call(stream_id: int, pseudo: dict[bytes, bytes], rest: list[Header]) -> Cal
         encoding=single.get(b"grpc-encoding", b"identity").decode("latin-1"),
         timeout_s=seconds,
         content_length=None if length is None else int(length),
-        metadata=tuple(
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in rest
-        ),
+        metadata={
+            name.decode("latin-1"): value.decode("latin-1") for name, value in rest
+        },
     )
 
 

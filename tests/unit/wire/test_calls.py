@@ -22,7 +22,7 @@ def test_unary_call_is_answered() -> None:
     started, received = client.events
     assert isinstance(started, CallStarted)
     assert started.call.path == "/etcdserverpb.KV/Put"
-    assert ("client-api-version", "3.4.23") in started.call.metadata
+    assert started.call.metadata["client-api-version"] == "3.4.23"
     assert received == MessageReceived(stream_id, b"abc", True)
     client.connection.respond(stream_id, b"answer")
     client.pump()
