@@ -40,14 +40,14 @@ from miniet.engine.requests import (
     LeaseCheckpointRequest,
     LeaseRevokeRequest,
     MemberAttributesSetRequest,
+    Request,
     RequestKind,
-    decode,
 )
 from miniet.engine.results import ApplyResult, CompactionResult, DoneResult
 from miniet.engine.space import Space
 from miniet.engine.statistics import EngineStatistics
 from miniet.engine.waiters import Answer
-from miniet.errors import DataError, InvariantError, RequestError
+from miniet.errors import InvariantError, RequestError
 from miniet.lease import Lessor
 from miniet.mvcc import Store
 from miniet.raft import (
@@ -238,16 +238,23 @@ class Engine:
         """
         self._space.check(cost_bytes)
 
-    def propose(self, kind: RequestKind, body: bytes, answer: Answer) -> None:
+    def propose(
+        self,
+        kind: RequestKind,
+        body: bytes,
+        answer: Answer,
+        request: Request | None = None,
+    ) -> None:
         """Put a request into the log; `answer` gets its result once.
 
-        `body` is the request's message as the API defines it; checked before.
+        `body` is the request's message as the API defines it, checked before;
+        `request` is the same decoded, for those who have it.
         """
         lag = self.committed_index - self._applied_index
         if lag > APPLY_LAG_MAX:
             self._proposals.refuse(TooManyRequestsError(lag, APPLY_LAG_MAX), answer)
         else:
-            self._proposals.propose(kind, body, answer)
+            self._proposals.propose(kind, body, answer, request)
 
     def propose_conf_change(self, change: ConfChange, answer: Answer) -> None:
         """Put a change of membership into the log; its id must be a request id."""
@@ -361,13 +368,7 @@ class Engine:
             self._proposals.propose_own(ClusterVersionSetRequest(CLUSTER_VERSION))
 
     def _apply_request(self, entry: Entry) -> None:
-        try:
-            request_id, request = decode(entry.data)
-        except ValueError as error:
-            raise DataError(
-                f"entry {entry.index} of the log: {error}",
-                remedy="the log was written by another version; use that one",
-            ) from error
+        request_id, request = self._proposals.decode(entry)
         outcome: ApplyResult | RequestError
         try:
             outcome = self._applier.apply(request)

@@ -3,17 +3,27 @@
 from miniet.clock import Clock
 from miniet.engine.errors import RequestTooLargeError, StoppedError
 from miniet.engine.request_ids import RequestIds
-from miniet.engine.requests import OwnRequest, RequestKind, encode, encode_body
+from miniet.engine.requests import (
+    OwnRequest,
+    Request,
+    RequestKind,
+    decode,
+    encode,
+    encode_body,
+)
 from miniet.engine.results import ApplyResult
 from miniet.engine.waiters import Answer, Waiters, ignore
-from miniet.errors import RequestError
-from miniet.raft import ConfChange, RawNode
+from miniet.errors import DataError, RequestError
+from miniet.raft import ConfChange, Entry, RawNode
+
+_NOTHING = (b"", 0, None)
 
 
 class Proposals:
     """Gives requests to raft, and their outcomes to whoever asked.
 
-    Memory: an entry per request in flight, by `Waiters`.
+    Memory: per request in flight an entry in `Waiters`, and the request as it was
+        decoded when it came: its key and value, beside those in the log.
     """
 
     def __init__(
@@ -30,6 +40,8 @@ class Proposals:
         self._clock = clock
         self._request_bytes_max = request_bytes_max
         self._waiters = Waiters(timeout_s)
+        # By the index each was given: the data of its entry, its id, the request.
+        self._decoded: dict[int, tuple[bytes, int, Request]] = {}
         self._stopped = False
         self.failed_total = 0
         """Requests refused before the log or timed out."""
@@ -39,7 +51,13 @@ class Proposals:
         """Requests that wait for their outcome."""
         return len(self._waiters)
 
-    def propose(self, kind: RequestKind, body: bytes, answer: Answer) -> None:
+    def propose(
+        self,
+        kind: RequestKind,
+        body: bytes,
+        answer: Answer,
+        request: Request | None = None,
+    ) -> None:
         """Put a request into the log; see `Engine.propose`."""
         try:
             if self._stopped:
@@ -48,11 +66,32 @@ class Proposals:
             data = encode(kind, request_id, body)
             if len(data) > self._request_bytes_max:
                 raise RequestTooLargeError(len(data), self._request_bytes_max)
-            self._raft.propose(data)
+            index = self._raft.propose(data)
         except RequestError as error:
             self.refuse(error, answer)
         else:
+            if request is not None:
+                self._decoded[index] = data, request_id, request
             self._waiters.add(request_id, answer, self._clock.monotonic_s())
+
+    def decode(self, entry: Entry) -> tuple[int, Request]:
+        """Return (request id, request) of an entry that is to be applied.
+
+        What this member proposed itself was decoded then, if its entry is that one.
+
+        Raises:
+            DataError: it holds no request that miniet knows.
+        """
+        data, request_id, request = self._decoded.pop(entry.index, _NOTHING)
+        if request is not None and data == entry.data:
+            return request_id, request
+        try:
+            return decode(entry.data)
+        except ValueError as error:
+            raise DataError(
+                f"entry {entry.index} of the log: {error}",
+                remedy="the log was written by another version; use that one",
+            ) from error
 
     def propose_own(self, request: OwnRequest, answer: Answer = ignore) -> None:
         """Put a request of this member's own making into the log."""

@@ -123,14 +123,18 @@ class RawNode:
         """Start an election now, as if the election timeout had passed."""
         self._raft.hup()
 
-    def propose(self, data: bytes | memoryview) -> None:
+    def propose(self, data: bytes | memoryview) -> int:
         """Append `data` to the log; it comes back as a committed entry, or never.
 
+        Returns:
+            The index it comes back with, if no other entry takes that place.
         Raises:
             ProposalDroppedError: there is no leader, or too much is uncommitted.
         Memory: keeps one copy of `data`, made here, until the log is compacted.
         """
-        self._raft.propose([Entry(data=bytes(memoryview(data)))])
+        entry = Entry(data=bytes(memoryview(data)))
+        self._raft.propose([entry])
+        return entry.index
 
     def propose_conf_change(self, change: ConfChange) -> None:
         """Append a membership change; call `apply_conf_change` when it comes back.

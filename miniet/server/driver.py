@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any
 
 from miniet.engine import Engine
-from miniet.engine.requests import RequestKind
+from miniet.engine.requests import Request, RequestKind
 from miniet.engine.results import ApplyResult
 from miniet.errors import DataError, RequestError
 from miniet.raft import Ready
@@ -137,14 +137,16 @@ class Driver:
 
     # ---- requests
 
-    async def propose(self, kind: RequestKind, body: bytes) -> Any:
-        """Put a request through the log and return its result.
+    async def propose(
+        self, kind: RequestKind, body: bytes, request: Request | None = None
+    ) -> Any:
+        """Put a request through the log and return its result; see `Engine.propose`.
 
         Raises:
             RequestError: it was refused.
         """
         future: asyncio.Future[ApplyResult] = self._loop.create_future()
-        self.engine.propose(kind, body, partial(settle, future))
+        self.engine.propose(kind, body, partial(settle, future), request)
         self._proposed_total += 1
         self._unanswered_count += 1
         self._work.set()

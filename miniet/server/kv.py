@@ -52,15 +52,16 @@ class KvService(Service):
         self._engine.check_quota(quota.put_cost_bytes(record))
         validation.check_put(record)
         result = await self._driver.propose(
-            RequestKind.PUT, request.SerializeToString()
+            RequestKind.PUT, request.SerializeToString(), record
         )
         return convert.put_response(self._header(result.revision), result)
 
     async def delete_range(self, request: rpc_pb2.DeleteRangeRequest) -> bytes:
         """Delete keys."""
-        validation.check_range(delete_range_request(request))
+        record = delete_range_request(request)
+        validation.check_range(record)
         result = await self._driver.propose(
-            RequestKind.DELETE_RANGE, request.SerializeToString()
+            RequestKind.DELETE_RANGE, request.SerializeToString(), record
         )
         return convert.delete_range_response(self._header(result.revision), result)
 
@@ -76,7 +77,7 @@ class KvService(Service):
             result = txn.execute(record, self._engine.store, self._engine.lessor)
         else:
             result = await self._driver.propose(
-                RequestKind.TXN, request.SerializeToString()
+                RequestKind.TXN, request.SerializeToString(), record
             )
         return convert.txn_response(self._header(result.revision), result)
 

@@ -7,8 +7,9 @@ from miniet.engine.errors import (
     StoppedError,
     TooManyRequestsError,
 )
-from miniet.engine.requests import RequestKind, encode
+from miniet.engine.requests import PutRequest, RequestKind, encode
 from miniet.engine.results import PutResult
+from miniet.engine.waiters import ignore
 from miniet.errors import RequestError
 from miniet.pb import rpc_pb2
 from miniet.raft import Entry, HardState
@@ -38,6 +39,24 @@ def test_proposals_of_one_turn_share_one_write() -> None:
     ready = rig.engine.ready()
     assert ready is not None
     assert len(ready.entries) == 5
+
+
+def test_a_request_that_came_decoded_is_not_decoded_again() -> None:
+    rig = EngineRig().started()
+    body = PUT.SerializeToString()
+    rig.engine.propose(RequestKind.PUT, body, ignore, PutRequest(b"as decoded"))
+    rig.run()
+    assert rig.engine.store.index.entry(b"as decoded") is not None
+
+
+def test_another_entry_in_its_place_is_decoded() -> None:
+    rig = EngineRig().started()
+    proposals = rig.engine._proposals
+    index = rig.engine.applied_index + 1
+    body = PUT.SerializeToString()
+    rig.engine.propose(RequestKind.PUT, body, ignore, PutRequest(b"as decoded"))
+    entry = Entry(1, index, data=encode(RequestKind.PUT, 7, body))
+    assert proposals.decode(entry) == (7, PutRequest(b"k", b"v"))
 
 
 def test_without_a_leader_a_proposal_is_dropped() -> None:
