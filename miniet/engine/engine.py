@@ -275,6 +275,7 @@ class Engine:
 
     def ready(self) -> Ready | None:
         """Return what is to be done now, or None; see the module for the contract."""
+        self._proposals.hand_over()
         # Without a leader the question would be lost.
         if self._is_leader and self._read_points.is_asking_due:
             context = self.request_ids.next().to_bytes(8, "big")

@@ -1,5 +1,7 @@
 """Requests on their way through the log, and who waits for them."""
 
+from dataclasses import dataclass
+
 from miniet.clock import Clock
 from miniet.engine.errors import RequestTooLargeError, StoppedError
 from miniet.engine.request_ids import RequestIds
@@ -16,11 +18,24 @@ from miniet.engine.waiters import Answer, Waiters, ignore
 from miniet.errors import DataError, RequestError
 from miniet.raft import ConfChange, Entry, RawNode
 
-_NOTHING = (b"", 0, None)
+
+@dataclass(slots=True)
+class Proposal:
+    """One request on its way to raft.
+
+    data: of its entry.
+    request: `data` decoded, if it was; else None.
+    """
+
+    data: bytes
+    request_id: int
+    request: Request | None
 
 
 class Proposals:
     """Gives requests to raft, and their outcomes to whoever asked.
+
+    What comes in between two turns goes to raft as one batch.
 
     Memory: per request in flight an entry in `Waiters`, and the request as it was
         decoded when it came: its key and value, beside those in the log.
@@ -40,8 +55,9 @@ class Proposals:
         self._clock = clock
         self._request_bytes_max = request_bytes_max
         self._waiters = Waiters(timeout_s)
-        # By the index each was given: the data of its entry, its id, the request.
-        self._decoded: dict[int, tuple[bytes, int, Request]] = {}
+        self._batch: list[Proposal] = []  # raft has not got them
+        # Those that raft has, by the index each was given.
+        self._decoded: dict[int, Proposal] = {}
         self._stopped = False
         self.failed_total = 0
         """Requests refused before the log or timed out."""
@@ -66,13 +82,27 @@ class Proposals:
             data = encode(kind, request_id, body)
             if len(data) > self._request_bytes_max:
                 raise RequestTooLargeError(len(data), self._request_bytes_max)
-            index = self._raft.propose(data)
         except RequestError as error:
             self.refuse(error, answer)
         else:
-            if request is not None:
-                self._decoded[index] = data, request_id, request
+            self._batch.append(Proposal(data, request_id, request))
             self._waiters.add(request_id, answer, self._clock.monotonic_s())
+
+    def hand_over(self) -> None:
+        """Give raft what came in since the last turn; it takes all, or nothing."""
+        batch, self._batch = self._batch, []
+        if not batch:
+            return
+        try:
+            first_index = self._raft.propose(*[each.data for each in batch])
+        except RequestError as error:
+            self.failed_total += len(batch)
+            for proposal in batch:
+                self.resolve(proposal.request_id, error)
+            return
+        for index, proposal in enumerate(batch, first_index):
+            if proposal.request is not None:
+                self._decoded[index] = proposal
 
     def decode(self, entry: Entry) -> tuple[int, Request]:
         """Return (request id, request) of an entry that is to be applied.
@@ -82,9 +112,9 @@ class Proposals:
         Raises:
             DataError: it holds no request that miniet knows.
         """
-        data, request_id, request = self._decoded.pop(entry.index, _NOTHING)
-        if request is not None and data == entry.data:
-            return request_id, request
+        own = self._decoded.pop(entry.index, None)
+        if own is not None and own.request is not None and own.data == entry.data:
+            return own.request_id, own.request
         try:
             return decode(entry.data)
         except ValueError as error:
@@ -102,6 +132,7 @@ class Proposals:
         try:
             if self._stopped:
                 raise StoppedError
+            self.hand_over()
             self._raft.propose_conf_change(change)
         except RequestError as error:
             self.refuse(error, answer)
@@ -128,4 +159,5 @@ class Proposals:
     def stop(self) -> None:
         """Answer everyone, now and from now on: the server is going away."""
         self._stopped = True
+        self._batch.clear()
         self._waiters.stop()

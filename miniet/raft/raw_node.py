@@ -123,18 +123,20 @@ class RawNode:
         """Start an election now, as if the election timeout had passed."""
         self._raft.hup()
 
-    def propose(self, data: bytes | memoryview) -> int:
-        """Append `data` to the log; it comes back as a committed entry, or never.
+    def propose(self, *data: bytes | memoryview) -> int:
+        """Append an entry for each of `data`, all or none.
+
+        Each comes back as a committed entry, or never.
 
         Returns:
-            The index it comes back with, if no other entry takes that place.
+            The index the first comes back with, if no other entry takes its place.
         Raises:
             ProposalDroppedError: there is no leader, or too much is uncommitted.
-        Memory: keeps one copy of `data`, made here, until the log is compacted.
+        Memory: keeps one copy of each, made here, until the log is compacted.
         """
-        entry = Entry(data=bytes(memoryview(data)))
-        self._raft.propose([entry])
-        return entry.index
+        entries = [Entry(data=bytes(memoryview(each))) for each in data]
+        self._raft.propose(entries)
+        return entries[0].index
 
     def propose_conf_change(self, change: ConfChange) -> None:
         """Append a membership change; call `apply_conf_change` when it comes back.

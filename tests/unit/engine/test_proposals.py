@@ -59,11 +59,12 @@ def test_another_entry_in_its_place_is_decoded() -> None:
     assert proposals.decode(entry) == (7, PutRequest(b"k", b"v"))
 
 
-def test_without_a_leader_a_proposal_is_dropped() -> None:
+def test_without_a_leader_proposals_are_dropped() -> None:
     rig = EngineRig()
-    [answer] = rig.ask(RequestKind.PUT, PUT)
-    assert isinstance(answer, ProposalDroppedError)
-    assert failed_total(rig) == 1
+    asked = [rig.ask(RequestKind.PUT, PUT) for _ in range(2)]
+    rig.engine.ready()
+    assert [type(answer) for [answer] in asked] == [ProposalDroppedError] * 2
+    assert failed_total(rig) == 2
 
 
 def test_an_entry_may_be_as_large_as_the_limit_and_no_larger() -> None:
@@ -108,8 +109,9 @@ def test_too_many_entries_to_apply_turn_requests_away(
     log.entries = [Entry(1, index) for index in range(1, behind + 1)]
     log.hard_state = HardState(1, MEMBER.member_id, behind)
     rig = EngineRig(log)
-    [answer] = rig.ask(RequestKind.PUT, PUT)
-    assert isinstance(answer, error)
+    answers = rig.ask(RequestKind.PUT, PUT)
+    rig.engine.ready()
+    assert [type(answer) for answer in answers] == [error]
 
 
 def test_a_stopped_member_applies_nothing_that_was_not_in_the_log() -> None:
@@ -117,4 +119,12 @@ def test_a_stopped_member_applies_nothing_that_was_not_in_the_log() -> None:
     rig.engine.stop()
     [answer] = rig.ask(RequestKind.PUT, PUT)
     assert isinstance(answer, StoppedError)
+    assert not rig.turn()
+
+
+def test_a_stop_forgets_what_raft_has_not_got() -> None:
+    rig = EngineRig().started()
+    answers = rig.ask(RequestKind.PUT, PUT)
+    rig.engine.stop()
+    assert [type(answer) for answer in answers] == [StoppedError]
     assert not rig.turn()
