@@ -88,13 +88,20 @@ def _run(server: Running, name: str, load: Load) -> tuple[dict[str, float], int]
         f"--log-file={log}",
         f"http://{server.endpoint}/etcdserverpb.{load.method}",
     ]
+    cpu_s = server.cpu_s()
     done = subprocess.run(command, check=True, capture_output=True, text=True)
+    cpu_s = server.cpu_s() - cpu_s
     counts = [*_numbers(_REQUESTS, done.stdout), *_numbers(_STATUSES, done.stdout)]
     if counts != [load.calls, 0, 0, 0, load.calls]:
         raise FailedCallsError(f"{name}: h2load says\n{done.stdout}")
     (per_s,) = _numbers(_RATE, done.stdout)
     (data_bytes,) = _numbers(_DATA, done.stdout)
-    return {f"{name}_per_s": per_s} | _latencies(name, load, log), int(data_bytes)
+    figures = {
+        f"{name}_per_s": per_s,
+        f"{name}_server_cpu_us": cpu_s / load.calls * 1e6,
+        **_latencies(name, load, log),
+    }
+    return figures, int(data_bytes)
 
 
 def _latencies(name: str, load: Load, log: Path) -> dict[str, float]:
