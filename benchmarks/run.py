@@ -22,6 +22,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Protocol, cast
 
+import plot
+
 WORKLOADS = {
     "pipeline": 5,
     "puts": 5,
@@ -81,6 +83,15 @@ def main() -> None:
     document = {"machine": machine, "rounds": rounds, "results": results}
     arguments.output.write_text(json.dumps(document, indent=1) + "\n")
     print(f"\nwritten to {arguments.output}")
+    _plot(results, arguments.output.with_suffix(".png"))
+
+
+def _plot(results: dict[str, dict[str, Figures]], path: Path) -> None:
+    try:
+        if plot.save(results, path):
+            print(f"written to {path}")
+    except ImportError:
+        print("no plot: matplotlib is not installed")
 
 
 def _run(name: str, workload: Workload, rounds: int) -> dict[str, Figures]:
