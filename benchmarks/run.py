@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
@@ -21,8 +22,24 @@ from importlib import metadata
 from pathlib import Path
 from typing import Protocol, cast
 
-WORKLOADS = ("pipeline", "grpc_puts", "range", "watch_fanout", "start", "tracing")
-ROUNDS = 5
+import plot
+
+WORKLOADS = {
+    "pipeline": 5,
+    "puts": 5,
+    "ranges": 5,
+    "txns": 5,
+    "keep_alives": 5,
+    "stored_keys": 3,
+    "watch_fanout": 5,
+    "grpc_puts": 5,
+    "start": 5,
+    "memory": 3,
+    "slow_readers": 3,
+    "tracing": 3,
+}
+"""Modules of `workloads` and their rounds: fewer where a round takes a minute."""
+
 RESULTS = Path(__file__).with_name("results")
 _LIBRARIES = ("grpcio", "lmdb", "protobuf", "sortedcontainers", "uvloop", "crc32c")
 
@@ -31,7 +48,7 @@ Figures = dict[str, dict[str, float]]
 
 
 class Workload(Protocol):
-    """A module of `workloads`."""
+    """A module of `workloads`; with `NEEDS`, the programs that it cannot do without."""
 
     TARGETS: tuple[str, ...]
     measure: Callable[[str, Path], dict[str, float]]
@@ -41,27 +58,45 @@ def main() -> None:
     """Run what the command line names, show it, and write it down."""
     parser = argparse.ArgumentParser(description="Run the benchmarks.")
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(WORKLOADS))
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--rounds", type=int, help="instead of each one's own")
     parser.add_argument("--output", type=Path, default=RESULTS / "latest.json")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(WORKLOADS)
     if unknown:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
-    document: dict[str, object] = {"machine": _machine(), "rounds": arguments.rounds}
-    print("\n".join(f"{name}: {value}" for name, value in _machine().items()))
+    # As many connections as a load asks for; servers and clients inherit it.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    machine = _machine()
+    print("\n".join(f"{name}: {value}" for name, value in machine.items()))
     results: dict[str, dict[str, Figures]] = {}
+    rounds: dict[str, int] = {}
     for name in arguments.names or WORKLOADS:
         workload = cast(Workload, importlib.import_module(f"workloads.{name}"))
-        results[name] = _run(name, workload, arguments.rounds)
+        missing = [p for p in getattr(workload, "NEEDS", ()) if not shutil.which(p)]
+        if missing:
+            print(f"\n{name}: skipped, no {' and no '.join(missing)} on PATH")
+            continue
+        rounds[name] = arguments.rounds or WORKLOADS[name]
+        results[name] = _run(name, workload, rounds[name])
         _show(results[name])
-    document["results"] = results
+    document = {"machine": machine, "rounds": rounds, "results": results}
     arguments.output.write_text(json.dumps(document, indent=1) + "\n")
     print(f"\nwritten to {arguments.output}")
+    _plot(results, arguments.output.with_suffix(".png"))
+
+
+def _plot(results: dict[str, dict[str, Figures]], path: Path) -> None:
+    try:
+        if plot.save(results, path):
+            print(f"written to {path}")
+    except ImportError:
+        print("no plot: matplotlib is not installed")
 
 
 def _run(name: str, workload: Workload, rounds: int) -> dict[str, Figures]:
     targets = list(workload.TARGETS)
-    if "etcd" in targets and shutil.which("etcd") is None:
+    if "etcd" in targets and not shutil.which("etcd"):
         targets.remove("etcd")
         print(f"\n{name}: no etcd on PATH, so no comparison")
     measured: dict[str, list[dict[str, float]]] = {target: [] for target in targets}
@@ -90,10 +125,10 @@ def _summary(rounds: list[dict[str, float]]) -> Figures:
 
 
 def _show(results: dict[str, Figures]) -> None:
-    print(f"  {'':34}{'min':>10}{'median':>10}{'max':>10}  of etcd's")
+    print(f"  {'':42}{'min':>10}{'median':>10}{'max':>10}  of etcd's")
     for target, figures in results.items():
         for name, spread in figures.items():
-            line = f"  {target + ' ' + name:34}"
+            line = f"  {target + ' ' + name:42}"
             for value in spread.values():
                 line += f"{value:10,.0f}" if value >= 100 else f"{value:10.3g}"
             if target != "etcd" and name in results.get("etcd", {}):

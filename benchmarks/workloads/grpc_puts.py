@@ -17,10 +17,10 @@ def measure(target: str, directory: Path) -> dict[str, float]:
     with running(target, directory) as server:
         first_put(server.endpoint)
         resident_bytes, cpu_s = server.resident_bytes(), server.cpu_s()
-        many = run_clients(server, "put", CONNECTIONS, CLIENTS, PUTS)
+        many = run_clients(server, CONNECTIONS, CLIENTS, PUTS)
         cpu_s = server.cpu_s() - cpu_s
         grown_bytes = server.resident_bytes() - resident_bytes
-        alone = run_clients(server, "put", 1, 1, PUTS_ALONE)
+        alone = run_clients(server, 1, 1, PUTS_ALONE)
     return {
         "puts_per_s": many["per_s"],
         "p50_ms": many["p50_ms"],

@@ -14,13 +14,19 @@ from pathlib import Path
 
 import grpc
 
+from miniet.client import EtcdClient
 from miniet.lab.child import free_ports
 from miniet.pb import rpc_pb2
 
 ANSWER_TIMEOUT_S = STOP_TIMEOUT_S = 20.0
 
+KEYS_PER_TXN = 100
+VALUE_BYTES = 256
+
+_MINIET = [sys.executable, "-m", "miniet", "serve"]
 _PROGRAMS = {
-    "miniet": [sys.executable, "-m", "miniet", "serve"],
+    "miniet": _MINIET,
+    "miniet_traced": [*_MINIET, "--memory-trace"],
     "etcd": [shutil.which("etcd") or "etcd"],
 }
 
@@ -31,13 +37,19 @@ class Running:
 
     pid: int
     endpoint: str
+    directory: Path
+    """For files of those who load it; its data are in a directory inside."""
 
-    def resident_bytes(self) -> int:
-        """Return what the process has in memory now, its page file's map included."""
+    def resident_bytes(self, kind: str = "VmRSS") -> int:
+        """Return what the process has in memory now.
+
+        Args:
+            kind: `VmRSS`: all, its page file's map included; `RssAnon`: without files.
+        """
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(f"{kind}:"):
                 return int(line.split()[1]) * 1024
-        raise OSError(f"process {self.pid} has no VmRSS")
+        raise OSError(f"process {self.pid} has no {kind}")
 
     def cpu_s(self) -> float:
         """Return the processor time that the process has used, system time too."""
@@ -68,7 +80,7 @@ def running(target: str, directory: Path) -> Iterator[Running]:
     with open(f"{directory}.log", "wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
-        yield Running(process.pid, f"127.0.0.1:{client_port}")
+        yield Running(process.pid, f"127.0.0.1:{client_port}", directory.parent)
     finally:
         process.terminate()
         try:
@@ -97,16 +109,31 @@ def first_put(endpoint: str) -> None:
         put(request.SerializeToString(), timeout=ANSWER_TIMEOUT_S)
 
 
+def key(number: int) -> bytes:
+    """Return a key of 16 bytes."""
+    return b"key-%012d" % number
+
+
+def fill(
+    client: EtcdClient, begin: int, end: int, value_bytes: int = VALUE_BYTES
+) -> None:
+    """Put keys number `begin` to `end`, in txns of 100."""
+    value = bytes(value_bytes)
+    client.attach_all(
+        (0, [(key(number), value) for number in range(first, first + KEYS_PER_TXN)])
+        for first in range(begin, end, KEYS_PER_TXN)
+    )
+
+
 def run_clients(
-    server: Running, load: str, connections: int, clients: int, requests: int
+    server: Running, connections: int, clients: int, puts: int
 ) -> dict[str, float]:
     """Run `clients.py` and return what it measured: per_s, p50_ms, p99_ms."""
     command = [
         sys.executable,
         str(Path(__file__).with_name("clients.py")),
         server.endpoint,
-        load,
-        *map(str, (connections, clients, requests)),
+        *map(str, (connections, clients, puts)),
     ]
     finished = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     figures: dict[str, float] = json.loads(finished.stdout)
