@@ -20,9 +20,9 @@ Invariants
 - The bytes under a revision are the wire form that clients get; nothing parses and
   builds them again on the way out.
 
-Kept in memory: per key of the index its bytes, a `KeyIndex`, an array and a place
-in a dict and a sorted list (about 310 bytes for a 16-byte key); 16 bytes per
-revision more, plus the array's slack. A deleted key stays until compaction
+Kept in memory: per key of the index its bytes, a `KeyIndex`, its packed revisions
+and a place in a dict and a sorted list (about 263 bytes for a 16-byte key); 16
+bytes per revision more, 18 from the 33rd on. A deleted key stays until compaction
 passes its deletion. While a compaction runs, or a hash is taken, about 100 bytes
 per key for `keep`. Events are made here and live as long as a watcher wants them.
 

@@ -17,69 +17,92 @@ A deletion at the compaction revision itself goes with its generation, as in etc
 3.4; etcd 3.6 spares it until the next compaction.
 
 The newest generation is laid out in the `KeyIndex` itself, older ones in
-`Generation` records that most keys never have: a key that was put and not
-deleted costs two objects, of which the array of numbers grows by 16 bytes per
-change.
+`Generation` records that most keys never have. A generation's revisions are one
+byte string, 16 bytes each, which the cyclic collector does not walk: of a key that
+was put and not deleted it sees one object, the entry.
 
 Source: etcd v3.4.9 mvcc/key_index.go. Left out: `since`, which no server path calls.
 """
 
-from array import array
-from bisect import bisect_right
+import struct
+from bisect import bisect_left
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from functools import partial
+from typing import TypeAlias
 
 from miniet.errors import InvariantError
 from miniet.mvcc.revision import revision_key
 
-if TYPE_CHECKING:
-    Revisions: TypeAlias = array[int]
-else:
-    Revisions = array
+_FORMAT = struct.Struct(">QQ")
+_REVISION_BYTES = _FORMAT.size
+_NEWEST = -_REVISION_BYTES
+"""Where the newest revision begins, counted from the end."""
+
+_pack = _FORMAT.pack
+_unpack_from = _FORMAT.unpack_from
+
+COPIED_BYTES_MAX = 512
+"""Up to this size, 32 revisions, they are `bytes`, copied by each put: no slack, and
+24 bytes less around them. Beyond it a `bytearray`, which grows in place with an eighth
+of slack, so that a put does not take the longer the longer the history is."""
+
+Revisions: TypeAlias = bytes | bytearray
+"""Packed revisions: main, sub, main, sub, ... ascending, 8 bytes each, big-endian:
+their byte order is revision order."""
 
 Found: TypeAlias = tuple[int, int, int, int]
 """A key as of some revision: main and sub of its last put, created main, version."""
 
 
+def _not_above(revisions: Revisions, main: int, sub: int) -> InvariantError:
+    newest_main, newest_sub = _unpack_from(revisions, _NEWEST)
+    return InvariantError(f"put at {main}.{sub} after {newest_main}.{newest_sub}")
+
+
 def _count_up_to(revisions: Revisions, at: int) -> int:
-    """Return how many of the flat (main, sub) pairs, 1 or more, have main <= at."""
-    if revisions[-2] <= at:
-        return len(revisions) >> 1
-    return bisect_right(range(0, len(revisions), 2), at, key=revisions.__getitem__)
+    """Return how many of the revisions, 1 or more, have main <= at."""
+    offsets = range(0, len(revisions), _REVISION_BYTES)
+    if _unpack_from(revisions, _NEWEST)[0] <= at:
+        return len(offsets)
+    # (at + 1,) sorts after each revision of main `at`, before all of the next main.
+    return bisect_left(offsets, (at + 1,), key=partial(_unpack_from, revisions))
 
 
 @dataclass(slots=True)
 class Generation:
-    """One finished life of a key, its deletion included.
+    """One life of a key; a finished one ends in its deletion.
 
     created_main: main revision of its first put.
-    dropped_count: changes that compaction took from the front; counted so that
-        versions stay true.
-    revisions: main, sub, main, sub, ... ascending, 8 bytes each; the last pair is
-        the deletion.
+    version: changes since then, that one and the deletion included.
+    revisions: those of the changes that compaction has left.
     """
 
     created_main: int
-    dropped_count: int
+    version: int
     revisions: Revisions
+
+    @property
+    def dropped_count(self) -> int:
+        """Changes that compaction took from the front."""
+        return self.version - len(self.revisions) // _REVISION_BYTES
 
     def pairs(self) -> list[tuple[int, int]]:
         """Return the revisions as (main, sub), ascending."""
-        return list(zip(self.revisions[::2], self.revisions[1::2], strict=True))
+        return list(_FORMAT.iter_unpack(self.revisions))
 
 
 class KeyIndex:
     """All revisions of one key that compaction has left.
 
     key: owned by the index; events share it.
-    created_main, dropped_count, revisions: the newest generation, as in
-        `Generation`, but without a deletion. `revisions` is empty for a deleted key.
+    created_main, version, revisions: the newest generation, as in `Generation` but
+        without a deletion; 0, 0 and empty for a deleted key.
     closed: older generations, oldest first; None instead of an empty list.
 
     Invariant: revisions ascend within and across generations.
     """
 
-    __slots__ = ("closed", "created_main", "dropped_count", "key", "revisions")
+    __slots__ = ("closed", "created_main", "key", "revisions", "version")
 
     def __init__(
         self, key: bytes, main: int, sub: int, *, created_main: int, version: int
@@ -87,8 +110,8 @@ class KeyIndex:
         """Begin with one put; at boot with the oldest one that is still stored."""
         self.key = key
         self.created_main = created_main
-        self.dropped_count = version - 1
-        self.revisions: Revisions = array("q", (main, sub))
+        self.version = version
+        self.revisions: Revisions = _pack(main, sub)
         self.closed: list[Generation] | None = None
 
     def __repr__(self) -> str:
@@ -96,11 +119,6 @@ class KeyIndex:
             f"<KeyIndex key_bytes={len(self.key)}"
             f" generations={self.generation_count} revisions={self.revision_count}>"
         )
-
-    @property
-    def version(self) -> int:
-        """Puts since the key's creation; 0 for a deleted key."""
-        return self.dropped_count + (len(self.revisions) >> 1)
 
     @property
     def is_empty(self) -> bool:
@@ -115,29 +133,40 @@ class KeyIndex:
     @property
     def revision_count(self) -> int:
         """Revisions in all generations, deletions included."""
-        return sum(len(g.revisions) for g in self.generations()) >> 1
+        size = sum(len(each.revisions) for each in self.generations())
+        return size // _REVISION_BYTES
 
     def generations(self) -> list[Generation]:
-        """Return all generations, oldest first; their arrays are shared, not copied."""
-        newest = Generation(self.created_main, self.dropped_count, self.revisions)
-        return [*(self.closed or ()), newest]
+        """Return all generations, oldest first; revisions are shared, not copied."""
+        return [*(self.closed or ()), self._newest()]
+
+    def _newest(self) -> Generation:
+        return Generation(self.created_main, self.version, self.revisions)
 
     def put(self, main: int, sub: int) -> None:
         """Append a put.
 
         Raises:
             InvariantError: the revision is not above the newest one.
+        Memory: 16 bytes. Cost: O(1), copying up to `COPIED_BYTES_MAX`.
         """
+        packed = _pack(main, sub)
         revisions = self.revisions
-        if revisions:
-            newest_main = revisions[-2]
-            if newest_main >= main and (newest_main > main or revisions[-1] >= sub):
-                raise InvariantError(f"put at {main}.{sub} after {newest_main}")
+        if revisions[_NEWEST:] >= packed:
+            raise _not_above(revisions, main, sub)
+        if 0 < len(revisions) < COPIED_BYTES_MAX:
+            self.revisions = revisions + packed
+        elif revisions:
+            if isinstance(revisions, bytes):
+                revisions = bytearray(revisions)
+            revisions += packed
+            self.revisions = revisions
         else:
-            self._check_reborn_after(main, sub)
+            if self.closed and self.closed[-1].revisions[_NEWEST:] >= packed:
+                raise _not_above(self.closed[-1].revisions, main, sub)
             self.created_main = main
-        revisions.append(main)
-        revisions.append(sub)
+            self.revisions = packed
+        self.version += 1
 
     def tombstone(self, main: int, sub: int) -> None:
         """Append a deletion and close the generation.
@@ -148,13 +177,14 @@ class KeyIndex:
         if not self.revisions:
             raise InvariantError(f"deletion at {main}.{sub} of a deleted key")
         self.put(main, sub)
-        ended = Generation(self.created_main, self.dropped_count, self.revisions)
+        ended = self._newest()
+        ended.revisions = bytes(ended.revisions)
         if self.closed is None:
             self.closed = [ended]
         else:
             self.closed.append(ended)
-        self.created_main = self.dropped_count = 0
-        self.revisions = array("q")
+        self.created_main = self.version = 0
+        self.revisions = b""
 
     def get(self, at: int) -> Found | None:
         """Find the newest put at or before main revision `at`.
@@ -163,25 +193,24 @@ class KeyIndex:
             None if the key did not exist then.
         Cost: O(1) for the newest, else O(generations + log revisions).
         """
-        revisions = self.revisions
-        if revisions and revisions[-2] <= at:
-            return revisions[-2], revisions[-1], self.created_main, self.version
+        if self.revisions:
+            main, sub = _unpack_from(self.revisions, _NEWEST)
+            if main <= at:
+                return main, sub, self.created_main, self.version
         return self._get_older(at)
 
     def _get_older(self, at: int) -> Found | None:
         for generation in reversed(self.generations()):
             revisions = generation.revisions
-            if not revisions or revisions[0] > at:
+            if not revisions or _unpack_from(revisions)[0] > at:
                 continue
-            if revisions is not self.revisions and revisions[-2] <= at:
+            is_closed = revisions is not self.revisions
+            if is_closed and _unpack_from(revisions, _NEWEST)[0] <= at:
                 return None
             count = _count_up_to(revisions, at)
-            return (
-                revisions[2 * count - 2],
-                revisions[2 * count - 1],
-                generation.created_main,
-                generation.dropped_count + count,
-            )
+            main, sub = _unpack_from(revisions, (count - 1) * _REVISION_BYTES)
+            version = generation.dropped_count + count
+            return main, sub, generation.created_main, version
         return None
 
     def keep(self, at: int, keep: set[bytes]) -> None:
@@ -204,28 +233,23 @@ class KeyIndex:
         dropped_revisions = dropped_generations = 0
         closed = self.closed
         if closed:
-            while closed and closed[0].revisions[-2] <= at:
-                dropped_revisions += len(closed.pop(0).revisions) >> 1
+            while closed and _unpack_from(closed[0].revisions, _NEWEST)[0] <= at:
+                dropped_revisions += len(closed.pop(0).revisions) // _REVISION_BYTES
                 dropped_generations += 1
             if not closed:
                 self.closed = None
         target: Generation | KeyIndex = closed[0] if closed else self
         revisions = target.revisions
-        if revisions and revisions[0] <= at:
+        if revisions and _unpack_from(revisions)[0] <= at:
             count = _count_up_to(revisions, at) - 1
             if count:
-                # A new array: cutting the old one would keep its memory.
-                target.revisions = revisions = revisions[2 * count :]
-                target.dropped_count += count
+                # A new `bytes`: a `bytearray` that is cut would keep its memory.
+                revisions = bytes(revisions[count * _REVISION_BYTES :])
+                target.revisions = revisions
                 dropped_revisions += count
-            keep.add(revision_key(revisions[0], revisions[1]))
+            main, sub = _unpack_from(revisions)
+            keep.add(revision_key(main, sub))
         return dropped_generations, dropped_revisions
-
-    def _check_reborn_after(self, main: int, sub: int) -> None:
-        if self.closed:
-            last = self.closed[-1].revisions
-            if (last[-2], last[-1]) >= (main, sub):
-                raise InvariantError(f"put at {main}.{sub} after {last[-2]}")
 
     def _check(self) -> None:
         """Verify the invariants."""
@@ -243,5 +267,7 @@ class KeyIndex:
                 assert generation.created_main == generation.dropped_count == 0
         assert flat == sorted(set(flat)), f"revisions out of order: {flat}"
         assert self.closed is None or self.closed
-        assert all(len(g.revisions) >= 4 for g in self.closed or ())
+        assert all(len(each.pairs()) >= 2 for each in self.closed or ())
+        if isinstance(self.revisions, bytearray):
+            assert len(self.revisions) > COPIED_BYTES_MAX
         assert not self.is_empty

@@ -18,8 +18,8 @@ from miniet.mvcc.key_index import Found, KeyIndex
 class TreeIndex:
     """Every key that is alive, or deleted and not yet compacted away.
 
-    Kept: per key its bytes, a `KeyIndex`, its array, and a slot in dict and list;
-    16 bytes per change beyond the first.
+    Kept: per key its bytes, a `KeyIndex`, its packed revisions, and a slot in dict
+    and list; 16 bytes per change beyond the first.
 
     live_count: keys that exist now.
     generation_count: over all keys, with the empty one after a deletion.

@@ -117,7 +117,7 @@ class KeyIndexMachine(RuleBasedStateMachine):
         newest, before = self.history()[-1], held(self.entry)
         for main, sub in (
             (newest.revision, newest.sub),
-            (newest.revision, newest.sub - 1),
+            (newest.revision, max(newest.sub - 1, 0)),
             (newest.revision - 1, newest.sub + 1),
         ):
             for change in (self.entry.put, self.entry.tombstone):

@@ -2,6 +2,7 @@ import pytest
 
 from miniet.errors import InvariantError
 from miniet.mvcc import KeyIndex
+from miniet.mvcc.key_index import COPIED_BYTES_MAX
 from miniet.mvcc.revision import parse_revision_key
 
 
@@ -194,14 +195,48 @@ def test_deleting_a_deleted_key_is_a_bug() -> None:
     assert show(entry) == WHOLE
 
 
-def test_compaction_frees_the_numbers_it_drops() -> None:
+def long_example(last_main: int) -> KeyIndex:
+    """Put 2.0, 3.0, ..."""
     entry = KeyIndex(b"k", 2, 0, created_main=2, version=1)
-    for main in range(3, 1003):
+    for main in range(3, last_main + 1):
         entry.put(main, 0)
+        entry._check()
+    return entry
+
+
+COPIED_MAX = COPIED_BYTES_MAX // 16
+
+
+@pytest.mark.parametrize("count", [COPIED_MAX - 1, COPIED_MAX, COPIED_MAX + 1, 100])
+def test_history_reads_the_same_copied_and_grown_in_place(count: int) -> None:
+    entry = long_example(count + 1)
+    assert entry.revision_count == count
+    assert [entry.get(at) for at in range(1, count + 2)] == [
+        None,
+        *((at, 0, 2, at - 1) for at in range(2, count + 2)),
+    ]
+    entry.tombstone(count + 2, 0)
+    entry._check()
+    assert (entry.get(count + 1), entry.get(count + 2)) == (
+        (count + 1, 0, 2, count),
+        None,
+    )
+
+
+def test_long_history_is_not_copied_by_a_put() -> None:
+    entry = long_example(100)
+    revisions = entry.revisions
+    entry.put(101, 0)
+    assert entry.revisions is revisions
+
+
+def test_compaction_frees_the_numbers_it_drops() -> None:
+    entry = long_example(1002)
     before = entry.revisions.__sizeof__()
     entry.compact(1002, set())
     assert entry.revisions.__sizeof__() < before // 10
     assert entry.get(1002) == (1002, 0, 2, 1001)
+    entry._check()
 
 
 def test_repr_shows_sizes_not_contents() -> None:
