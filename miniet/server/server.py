@@ -33,7 +33,7 @@ from miniet.server.pages import StatusPages
 from miniet.server.port import Port
 from miniet.server.recorders import Durations, Traffic
 from miniet.server.statistics import ServerStatistics
-from miniet.server.tls import Tls
+from miniet.server.tls import Tls, tls_of
 from miniet.server.watch import WatchService
 from miniet.server.wire_server import WireServer
 
@@ -229,7 +229,7 @@ class AsyncServer:
         self._durations = Durations()
         self._traffic = Traffic()
         self._pages: dict[str, PageSource] = {}
-        tls = None  # until there are settings for it
+        tls = tls_of(self.config)
         self._grpc = self._grpc_server(tls)
         self._to_stop.push_async_callback(self._grpc.stop, _STOP_GRACE_S)
         urls = self.config.listen_client_urls

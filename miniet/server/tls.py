@@ -1,13 +1,18 @@
 """`Tls`: what `--cert-file`, `--key-file` and those beside them ask for.
 
-As in etcd: a trusted CA alone already asks every client for a certificate; the files
-are read anew for the next connection when they have changed. Not as in etcd: names and
-addresses in a client's certificate are not held against where it comes from.
+As in etcd: a trusted CA alone already asks every client for a certificate; any that
+it signed will do, whatever name is in it; certificate and key are read anew for the
+next connection when they have changed. The CA is, too, which etcd reads once.
 """
 
+import logging
 import os
 import ssl
 from dataclasses import dataclass, field
+
+from miniet.server.config import Config
+
+logger = logging.getLogger(__name__)
 
 ALPN = ("http/1.1", "h2")
 """What may be spoken, first choice first.
@@ -79,3 +84,24 @@ class Tls:
         if self.trusted_ca_file or self.client_cert_auth:
             context.verify_mode = ssl.CERT_REQUIRED
         return context
+
+
+def tls_of(config: Config) -> Tls | None:
+    """Read the files that the URLs of https need; None: there are no such URLs.
+
+    Raises:
+        OSError: as `Tls.context`.
+    """
+    for url in config.listen_client_urls:
+        if url.startswith("http:") and (config.cert_file or config.client_cert_auth):
+            logger.warning("TLS is set up but not spoken at url=%s", url)
+    if not config.https_urls:
+        return None
+    tls = Tls(
+        cert_file=config.cert_file,
+        key_file=config.key_file,
+        trusted_ca_file=config.trusted_ca_file,
+        client_cert_auth=config.client_cert_auth,
+    )
+    tls.context()
+    return tls
