@@ -46,16 +46,16 @@ class Config(Settings):
         self._check_initial_cluster()
 
     def _check_urls(self) -> None:
-        for flag_name, urls in (
-            ("listen-peer-urls", self.listen_peer_urls),
-            ("listen-client-urls", self.listen_client_urls),
-            ("listen-metrics-urls", self.listen_metrics_urls),
+        for flag_name, urls, schemes in (
+            ("listen-peer-urls", self.listen_peer_urls, ("http",)),
+            ("listen-client-urls", self.listen_client_urls, ("http", "https")),
+            ("listen-metrics-urls", self.listen_metrics_urls, ("http", "https")),
         ):
             if not urls and flag_name != "listen-metrics-urls":
                 raise ConfigError(f"--{flag_name} must name at least one URL")
             for url in urls:
-                if not url.startswith("http:"):
-                    scheme = url.partition(":")[0]
+                scheme = url.partition(":")[0]
+                if scheme not in schemes:
                     raise ConfigError(
                         f"--{flag_name}: {scheme} is not supported by miniet ({url})"
                     )
@@ -63,6 +63,31 @@ class Config(Settings):
                     check_binding(url)
                 except ValueError as error:
                     raise ConfigError(str(error)) from None
+        self._check_tls()
+
+    def _check_tls(self) -> None:
+        """Source: etcd v3.4.23 embed/etcd.go, pkg/transport/listener.go."""
+        cert, key = self.cert_file, self.key_file
+        clients = [*filter(_is_https, self.listen_client_urls)]
+        metrics = [*filter(_is_https, self.listen_metrics_urls)]
+        if clients and not cert and not key:
+            raise ConfigError(
+                "TLS key/cert (--cert-file, --key-file) must be provided for client "
+                f"url {clients[0]} with HTTPS scheme"
+            )
+        if metrics and not cert and not key:
+            raise ConfigError(
+                f"cannot listen on TLS for {metrics[0].partition('//')[2]}: KeyFile "
+                "and CertFile are not presented"
+            )
+        if self.https_urls and not (cert and key):
+            raise ConfigError(
+                f"KeyFile and CertFile must both be present[key: {key}, cert: {cert}]"
+            )
+        if clients and self.transport == "grpcio":
+            raise ConfigError(
+                f"--transport=grpcio: https is not supported by miniet ({clients[0]})"
+            )
 
     def _check_times(self) -> None:
         heartbeat_ms, election_ms = self.heartbeat_interval_ms, self.election_timeout_ms
@@ -145,6 +170,11 @@ class Config(Settings):
         return self.advertise_client_urls
 
     @property
+    def https_urls(self) -> list[str]:
+        """Those to listen on with TLS."""
+        return [*filter(_is_https, self.listen_client_urls + self.listen_metrics_urls)]
+
+    @property
     def initial_cluster_text(self) -> str:
         """The initial cluster as set, else this member alone.
 
@@ -217,6 +247,10 @@ _ZERO_IS_DEFAULT = frozenset(
         "compaction_batch_limit",
     )
 )
+
+
+def _is_https(url: str) -> bool:
+    return url.startswith("https:")
 
 
 def _resolved(urls: tuple[str, ...]) -> list[str]:

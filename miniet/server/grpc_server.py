@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 import grpc
 import grpc.aio
@@ -100,16 +101,17 @@ class GrpcServer:
             ]
         )
 
-    def bind(self, addresses: Sequence[str]) -> list[int]:
-        """Take the addresses; nothing is answered before `start`.
+    def bind(self, urls: Sequence[str]) -> list[int]:
+        """Take the addresses of URLs; nothing is answered before `start`.
 
         Returns:
-            The port of each address, for those that asked for port 0.
+            The port of each URL, for those that asked for port 0.
         Raises:
             OSError: an address cannot be listened on.
         """
         ports = []
-        for address in addresses:
+        for url in urls:
+            address = urlsplit(url).netloc
             try:
                 ports.append(self._server.add_insecure_port(address))
             except RuntimeError as error:

@@ -1,22 +1,30 @@
-"""What the HTTP status pages say."""
+"""What is answered over plain HTTP, on the client port and at `--listen-metrics-urls`.
+
+Of what etcd 3.4 has there, `/debug/vars` and `/config/local/log` are missing: the one
+shows the heap of Go, the other takes a body. `/debug/memory` is miniet's own.
+"""
 
 import asyncio
 from http import HTTPStatus
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from miniet.engine import VERSION
 from miniet.engine.requests import AlarmType
 from miniet.errors import RequestError
 from miniet.server.bootstrap import BuiltMember
 from miniet.server.driver import Driver
-from miniet.server.http_status import Page, Pages, json_page
 from miniet.server.memory import MemoryReader
-from miniet.server.memory_metrics import MemoryCollector
 from miniet.server.metric_sources import MemberStatistics, MetricSources
-from miniet.server.metrics import CONTENT_TYPE, EtcdCollector, Metrics
+from miniet.server.page import Page, Pages, PageSource, json_page
 from miniet.server.recorders import Durations, Traffic
 
-_TEXT = "text/plain; charset=utf-8"
+if TYPE_CHECKING:
+    from miniet.server.metrics_page import MetricsPage
+
 _HEALTH_READ_TIMEOUT_S = 1.0
+# Booking the traced blocks of a large server takes long, and has an end of its own.
+_CAPTURE_S_MAX = 150.0
 
 
 class StatusPages:
@@ -29,47 +37,42 @@ class StatusPages:
         durations: Durations,
         traffic: Traffic,
         memory: MemoryReader,
+        *,
+        extensive: bool,
     ) -> None:
+        """Begin to count health checks.
+
+        Args:
+            extensive: also show in `/metrics` how long calls took.
+        """
         self._member = member
         self._engine = member.engine
         self._driver = driver
         self._durations = durations
         self._traffic = traffic
         self._memory = memory
+        self._extensive = extensive
         self._health_successes_total = 0
         self._health_failures_total = 0
+        self._metrics: MetricsPage | None = None
+        # Many who ask at once must leave rounds of the loop to others.
+        self._scraping = asyncio.Lock()
 
-    def by_path(self, *, extensive: bool) -> Pages:
-        """Return what makes each page.
-
-        Args:
-            extensive: also show how long calls took.
-        """
-        memory = MemoryCollector()
-        metrics = Metrics(
-            EtcdCollector(
-                self._sources, self._durations, self._traffic, extensive=extensive
-            ),
-            memory,
-        )
-
-        async def render() -> Page:
-            memory.glance = await self._memory.glance()
-            return Page(metrics.render(), CONTENT_TYPE)
-
+    def by_path(self) -> Pages:
+        """Return what makes each page."""
         return {
-            "/health": self._health,
-            "/version": self._version,
-            "/metrics": render,
-            "/debug/memory": self._capture,
+            "/health": PageSource(make=self._health),
+            "/version": PageSource(make=self._version),
+            "/metrics": PageSource(make=self._scrape, methods=("GET", "HEAD")),
+            "/debug/memory": PageSource(make=self._capture, seconds_max=_CAPTURE_S_MAX),
         }
 
     async def _health(self) -> Page:
         if await self._is_healthy():
             self._health_successes_total += 1
-            return Page(b'{"health":"true"}', _TEXT)
+            return Page(b'{"health":"true"}')
         self._health_failures_total += 1
-        return Page(b'{"health":"false"}\n', _TEXT, HTTPStatus.SERVICE_UNAVAILABLE)
+        return Page(b'{"health":"false"}\n', status=HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def _is_healthy(self) -> bool:
         """No alarm, a leader, and a linearizable read within a second."""
@@ -81,6 +84,15 @@ class StatusPages:
         except (TimeoutError, RequestError):
             return False
         return True
+
+    async def _scrape(self) -> Page:
+        if self._metrics is None:
+            page = import_module("miniet.server.metrics_page").MetricsPage
+            self._metrics = page(
+                self._sources, self._durations, self._traffic, extensive=self._extensive
+            )
+        async with self._scraping:
+            return self._metrics.make(await self._memory.glance())
 
     async def _capture(self) -> Page:
         try:

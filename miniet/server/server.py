@@ -28,14 +28,17 @@ from miniet.server.maintenance import MaintenanceService
 from miniet.server.memory import MemoryReader, TracingSwitch
 from miniet.server.memory_service import MemoryService
 from miniet.server.methods import Method
+from miniet.server.page import PageSource
+from miniet.server.pages import StatusPages
+from miniet.server.port import Port
 from miniet.server.recorders import Durations, Traffic
 from miniet.server.statistics import ServerStatistics
+from miniet.server.tls import Tls, tls_of
 from miniet.server.watch import WatchService
 from miniet.server.wire_server import WireServer
 
 if TYPE_CHECKING:
     from miniet.server.grpc_server import GrpcServer
-    from miniet.server.http_status import HttpStatusServer
 
 try:
     import uvloop
@@ -225,28 +228,35 @@ class AsyncServer:
             switch.set(True)
         self._durations = Durations()
         self._traffic = Traffic()
-        self._grpc = self._grpc_server()
+        self._pages: dict[str, PageSource] = {}
+        tls = tls_of(self.config)
+        self._grpc = self._grpc_server(tls)
         self._to_stop.push_async_callback(self._grpc.stop, _STOP_GRACE_S)
         urls = self.config.listen_client_urls
-        ports = self._grpc.bind([urlsplit(url).netloc for url in urls])
+        ports = self._grpc.bind(urls)
         client_urls = tuple(map(_with_port, urls, ports))
+        metrics = Port(self._pages, tls)
+        self._to_stop.push_async_callback(metrics.stop, _STOP_GRACE_S)
+        urls = self.config.listen_metrics_urls
+        metrics_urls = tuple(map(_with_port, urls, metrics.bind(urls)))
         self._start_member(client_urls, ports, switch)
         # Once more, so that in a stop calls end while there is a member to answer.
         self._to_stop.push_async_callback(self._grpc.stop, _STOP_GRACE_S)
-        status_servers = self._status_servers()
+        self._to_stop.push_async_callback(metrics.stop, _STOP_GRACE_S)
         await self._driver.wait_serving()
         await self._grpc.start(self._methods())
-        for server in status_servers:
-            server.start()
+        metrics.start()
         self._memory.begin()
-        self.client_urls = client_urls
+        self.client_urls, self.metrics_urls = client_urls, metrics_urls
 
-    def _grpc_server(self) -> "WireServer | GrpcServer":
+    def _grpc_server(self, tls: Tls | None) -> "WireServer | GrpcServer":
         config = self.config
-        transport: type[WireServer] | type[GrpcServer] = WireServer
+        transport: Callable[..., WireServer | GrpcServer]
         if config.transport == "grpcio":
             # Its library takes 60 ms to import, which most servers do not need.
             transport = import_module("miniet.server.grpc_server").GrpcServer
+        else:
+            transport = partial(WireServer, pages=self._pages, tls=tls)
         return transport(
             self._traffic,
             receive_bytes_max=config.receive_bytes_max,
@@ -287,6 +297,15 @@ class AsyncServer:
             ports=ports,
             is_durable=self._member.temporary_directory is None,
         )
+        pages = StatusPages(
+            self._member,
+            self._driver,
+            self._durations,
+            self._traffic,
+            self._memory,
+            extensive=config.metrics == "extensive",
+        )
+        self._pages.update(pages.by_path())
         self._driver.start()
         self._to_stop.push_async_callback(self._stop_member)
         if config.initial_election_tick_advance:
@@ -295,30 +314,10 @@ class AsyncServer:
     async def _stop_member(self) -> None:
         driver, member, memory = self._driver, self._member, self._memory
         # A stopped server may be kept for long, but not what it held.
-        del self._driver, self._member, self._grpc, self._memory
+        del self._driver, self._member, self._grpc, self._memory, self._pages
         await memory.close()
         await driver.stop()
         member.close(commit=not driver.failed)
-
-    def _status_servers(self) -> "list[HttpStatusServer]":
-        if not self.config.listen_metrics_urls:
-            return []
-        # HTTP and Prometheus take 20 ms to import, which most servers do not need.
-        http = import_module("miniet.server.http_status")
-        pages = import_module("miniet.server.pages").StatusPages(
-            self._member, self._driver, self._durations, self._traffic, self._memory
-        )
-        by_path = pages.by_path(extensive=self.config.metrics == "extensive")
-        servers = []
-        for url in self.config.listen_metrics_urls:
-            parts = urlsplit(url)
-            server = http.HttpStatusServer(
-                parts.hostname or "", parts.port or 0, by_path
-            )
-            self._to_stop.push_async_callback(asyncio.to_thread, server.stop)
-            self.metrics_urls += (_with_port(url, server.port),)
-            servers.append(server)
-        return servers
 
     def _methods(self) -> list[Method]:
         engine, driver = self._member.engine, self._driver

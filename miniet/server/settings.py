@@ -21,6 +21,7 @@ from miniet.server.flags import (
 
 _member = partial(setting, "Member")
 _cluster = partial(setting, "Clustering")
+_security = partial(setting, "Security")
 _observation = partial(setting, "Observation and logs")
 _experimental = partial(setting, "Experimental")
 _unsafe = partial(setting, "Unsafe")
@@ -81,7 +82,7 @@ class Settings:
         "listen-client-urls",
         URLS,
         "http://localhost:2379",
-        "URLs to serve clients on, gRPC and HTTP alike.",
+        "URLs to serve clients on, gRPC and HTTP alike; https needs a cert-file.",
     )
     max_snapshots: int = _member(
         "max-snapshots", UINT, "5", "Snapshot files to keep; 0 = all."
@@ -179,6 +180,25 @@ class Settings:
         TEXT,
         "0",
         "History to leave: hours or a duration, or revisions; 0 = compact nothing.",
+    )
+
+    cert_file: str = _security(
+        "cert-file", TEXT, "", "Certificate (PEM) shown to clients, with its chain."
+    )
+    key_file: str = _security(
+        "key-file", TEXT, "", "Its key (PEM), without a password."
+    )
+    client_cert_auth: bool = _security(
+        "client-cert-auth",
+        BOOL,
+        "false",
+        "Serve only clients that show a certificate of a CA that is trusted.",
+    )
+    trusted_ca_file: str = _security(
+        "trusted-ca-file",
+        TEXT,
+        "",
+        "That CA (PEM), instead of the system's; implies client-cert-auth.",
     )
 
     metrics: str = _observation(

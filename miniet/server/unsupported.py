@@ -1,8 +1,8 @@
 """Flags of etcd 3.4 to 3.6 that miniet has not, and refuses by name.
 
-Refused rather than swallowed: a server that took `--cert-file` and spoke plain text
-would be worse than one that does not start. What a flag turns off that miniet does
-not have anyway is taken, since it does here what it does in etcd.
+Refused rather than swallowed: a server that took `--client-crl-file` and let in whom
+it revokes would be worse than one that does not start. What a flag turns off that
+miniet does not have anyway is taken, since it does here what it does in etcd.
 """
 
 
@@ -12,7 +12,7 @@ def _names(text: str) -> frozenset[str]:
 
 _OFF_HERE = _names(
     """
-    auto-tls client-cert-auth debug enable-distributed-tracing enable-log-rotation
+    auto-tls debug enable-distributed-tracing enable-log-rotation
     enable-pprof enable-v2 experimental-compact-hash-check-enabled
     experimental-enable-distributed-tracing experimental-initial-corrupt-check
     experimental-memory-mlock experimental-peer-skip-client-san-verification
@@ -32,14 +32,14 @@ _ON_OR_UNKNOWN_HERE = _names(
 
 _EMPTY_HERE = _names(
     """
-    cert-file cipher-suites client-cert-allowed-hostname client-cert-file
+    cipher-suites client-cert-allowed-hostname client-cert-file
     client-crl-file client-key-file config-file discovery discovery-cacert
     discovery-cert discovery-endpoints discovery-key discovery-password
     discovery-proxy discovery-srv discovery-srv-name discovery-token discovery-user
-    experimental-enable-v2v3 feature-gates key-file listen-client-http-urls
+    experimental-enable-v2v3 feature-gates listen-client-http-urls
     log-package-levels peer-cert-allowed-cn peer-cert-allowed-hostname
     peer-cert-file peer-client-cert-file peer-client-key-file peer-crl-file
-    peer-key-file peer-trusted-ca-file trusted-ca-file
+    peer-key-file peer-trusted-ca-file
     """
 )
 
@@ -84,6 +84,6 @@ _TEXTS_FOR_NOTHING = {
 def asks_for_nothing(name: str, text: str) -> bool:
     """Tell whether an unsupported flag, set so, asks for what miniet does anyway.
 
-    `--enable-v2=false` does, and an empty `--cert-file`.
+    `--enable-v2=false` does, and an empty `--client-crl-file`.
     """
     return text in _TEXTS_FOR_NOTHING.get(name, ())

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from miniet.server.calls import MethodCalls
+from miniet.server.clients import Clients
 from miniet.server.methods import Kind
 from miniet.server.open_calls import OpenCall, StreamCall, UnaryCall
 from miniet.server.recorders import Traffic
@@ -27,20 +28,12 @@ class Served:
     """What all connections of a server share."""
 
     traffic: Traffic
+    clients: Clients
     limits: Limits
     keepalive_interval_s: float
     keepalive_timeout_s: float
-    connections_max: int
     calls: dict[str, MethodCalls] = field(default_factory=dict)
     unknown: Callable[[str], str] = str
-    clients: "set[ClientProtocol]" = field(default_factory=set)
-    changed: asyncio.Event | None = None
-    """Set whenever a call is over or a client gone, for a stop that waits for it."""
-
-    def tell(self) -> None:
-        """Let a stop look again."""
-        if self.changed is not None:
-            self.changed.set()
 
 
 class ClientProtocol(asyncio.Protocol):
@@ -68,17 +61,15 @@ class ClientProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        if len(self._served.clients) >= self._served.connections_max:
+        if not self._served.clients.admit(self):
             self._transport.abort()
             return
-        self._served.clients.add(self)
         self._watch_over()
         self._flush()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._can_write = False
-        self._served.clients.discard(self)
-        self._served.tell()
+        self._served.clients.forget(self)
         if self._keepalive is not None:
             self._keepalive.cancel()
         for call in list(self._calls.values()):
@@ -136,7 +127,7 @@ class ClientProtocol(asyncio.Protocol):
     def forget(self, stream_id: int) -> None:
         """A call is over."""
         self._calls.pop(stream_id, None)
-        self._served.tell()
+        self._served.clients.changed()
 
     def take_on(self, stream_id: int) -> None:
         """A handler has all messages there are, and waits for more."""

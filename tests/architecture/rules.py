@@ -46,6 +46,7 @@ ONLY_IN: dict[str, set[str]] = {
     "grpc": {"server", "client"} | COMMANDS,
     "uvloop": {"server"} | COMMANDS,
     "hpack": {"wire"},
+    "h11": {"server"},
     "prometheus_client": {"server", "client"},
     "google": {"pb", "server", "client"},
     "lmdb": {"backend"},

@@ -1,4 +1,4 @@
-"""`/health`, `/version` and `/metrics` over real HTTP."""
+"""`/health`, `/version` and `/metrics` over real HTTP, on both kinds of URL."""
 
 import http.client
 import json
@@ -59,9 +59,16 @@ class Answer(NamedTuple):
 class Etcd(NamedTuple):
     server: miniet.Server
     client: Client
+    url: str
+    """Where the pages are asked for."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        parts = urlsplit(self.url)
+        return parts.hostname or "", parts.port or 0
 
     def ask(self, path: str, method: str = "GET", body: bytes | None = None) -> Answer:
-        return ask(self.server.metrics_urls[0], path, method, body)
+        return ask(self.url, path, method, body)
 
     def metrics(self) -> dict[str, float]:
         """Scrape; samples that differ in labels are summed up."""
@@ -93,14 +100,16 @@ def config(**settings: object) -> miniet.Config:
     )
 
 
-@pytest.fixture
-def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
+@pytest.fixture(params=["client_urls", "metrics_urls"])
+def etcd(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Etcd]:
     directory = tmp_path_factory.mktemp("data")
     with (
         miniet.Server(directory, config=config()) as server,
         connect(server.endpoint) as client,
     ):
-        yield Etcd(server, client)
+        yield Etcd(server, client, getattr(server, request.param)[0])
 
 
 def alarm(client: Client, action: int) -> None:
@@ -117,6 +126,7 @@ def alarm(client: Client, action: int) -> None:
 def test_health_is_true_without_alarms(etcd: Etcd) -> None:
     answer = etcd.ask("/health")
     assert (answer.status, answer.body) == (200, b'{"health":"true"}')
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
 
 
 def test_alarm_makes_the_member_unhealthy_until_it_is_lifted(etcd: Etcd) -> None:
@@ -142,17 +152,31 @@ def test_version_is_that_of_etcd(etcd: Etcd) -> None:
 # ---- what is not a question
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/v3/kv/range", "/metrics/x"])
-def test_other_paths_are_not_found(etcd: Etcd, path: str) -> None:
-    answer = etcd.ask(path)
-    assert (answer.status, answer.body) == (404, b"404 page not found\n")
+def test_other_paths_are_not_found(etcd: Etcd) -> None:
+    for path in ("/", "/healthz", "/v2/keys", "/v3/kv/range", "/metrics/x"):
+        for method in ("GET", "DELETE"):
+            answer = etcd.ask(path, method)
+            assert (answer.status, answer.body) == (404, b"404 page not found\n")
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD"])
-def test_only_get_is_allowed(etcd: Etcd, method: str) -> None:
-    answer = etcd.ask("/health", method, b"x" if method in ("POST", "PUT") else None)
-    assert (answer.status, answer.headers["Allow"]) == (405, "GET")
-    assert answer.body == (b"" if method == "HEAD" else b"Method Not Allowed\n")
+def test_only_get_is_allowed(etcd: Etcd) -> None:
+    for method, body in (
+        ("POST", b"x"),
+        ("PUT", b""),
+        ("DELETE", None),
+        ("HEAD", None),
+    ):
+        answer = etcd.ask("/health", method, body)
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET")
+        assert answer.body == (b"" if method == "HEAD" else b"Method Not Allowed\n")
+
+
+def test_head_of_the_metrics_is_what_get_would_send_first(etcd: Etcd) -> None:
+    head, get = etcd.ask("/metrics", "HEAD"), etcd.ask("/metrics")
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["Content-Type"] == get.headers["Content-Type"]
+    assert abs(int(head.headers["Content-Length"]) - len(get.body)) < 200
+    assert etcd.ask("/metrics", "POST").headers["Allow"] == "GET, HEAD"
 
 
 def test_query_is_not_part_of_the_path(etcd: Etcd) -> None:
@@ -160,8 +184,7 @@ def test_query_is_not_part_of_the_path(etcd: Etcd) -> None:
 
 
 def test_one_connection_carries_many_questions(etcd: Etcd) -> None:
-    address = urlsplit(etcd.server.metrics_urls[0]).netloc
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(*etcd.address, timeout=10)
     for _ in range(3):
         for path, status in (("/health", 200), ("/nothing", 404), ("/metrics", 200)):
             connection.request("GET", path)
@@ -174,9 +197,8 @@ def test_one_connection_carries_many_questions(etcd: Etcd) -> None:
 def test_nonsense_on_the_line_harms_nobody_else(
     etcd: Etcd, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    parts = urlsplit(etcd.server.metrics_urls[0])
     for sent in (b"\0\xff\r\n\r\n", b"GET /health", b"G" * 100_000, b""):
-        with socket.create_connection((parts.hostname, parts.port)) as line:
+        with socket.create_connection(etcd.address) as line:
             line.sendall(sent)
     assert etcd.ask("/health").status == 200
     assert capfd.readouterr().err == ""
@@ -192,7 +214,8 @@ def test_dashboards_find_the_names_they_read(etcd: Etcd) -> None:
 def test_page_is_in_the_text_format_of_prometheus(etcd: Etcd) -> None:
     answer = etcd.ask("/metrics")
     assert answer.status == 200
-    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    content_type = "text/plain; version=0.0.4; charset=utf-8"
+    assert answer.headers["Content-Type"] == content_type
     assert int(answer.headers["Content-Length"]) == len(answer.body)
 
 
@@ -264,7 +287,7 @@ def test_every_duration_is_measured(tmp_path: Path) -> None:
         ):
             client.call(path, request, response_type)
         assert len(list(client.snapshot())) > 1
-        counts = Etcd(server, client).metrics()
+        counts = Etcd(server, client, server.metrics_urls[0]).metrics()
     histograms = [getattr(Durations(), field.name) for field in fields(Durations)]
     silent = [h.name for h in histograms if not counts[f"{h.name}_count"]]
     assert silent == []
@@ -286,8 +309,7 @@ def test_sizes_agree_with_what_status_says(etcd: Etcd) -> None:
 
 def test_pages_go_with_the_server(etcd: Etcd) -> None:
     """Connections that stay open too, and the threads that serve them."""
-    url = urlsplit(etcd.server.metrics_urls[0])
-    idle = [socket.create_connection((url.hostname, url.port)) for _ in range(3)]
+    idle = [socket.create_connection(etcd.address) for _ in range(3)]
     for line in idle:
         line.sendall(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n")
         assert line.recv(100).startswith(b"HTTP/1.1 200")
@@ -301,4 +323,4 @@ def test_pages_go_with_the_server(etcd: Etcd) -> None:
             while line.recv(10_000):
                 pass
     with pytest.raises(ConnectionError):
-        socket.create_connection((url.hostname, url.port))
+        socket.create_connection(etcd.address)

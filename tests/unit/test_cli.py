@@ -94,7 +94,12 @@ def test_unknown_variable_is_warned_of(served: list[Config]) -> None:
         (["--snapshot-count=a"], {}, 2, 'invalid value "a" for flag -snapshot-count'),
         (["foo"], {}, 1, "'foo' is not a valid flag"),
         (["--enable-v2"], {}, 1, "--enable-v2 is not supported by miniet"),
-        ([], {"ETCD_CERT_FILE": "f"}, 1, "ETCD_CERT_FILE is not supported by miniet"),
+        (
+            [],
+            {"ETCD_CLIENT_CRL_FILE": "f"},
+            1,
+            "ETCD_CLIENT_CRL_FILE is not supported by miniet",
+        ),
         (["--name=x"], {"ETCD_NAME": "y"}, 1, "conflicting environment variable"),
         (["--election-timeout=1"], {}, 1, "--election-timeout[1ms] should be at least"),
     ],

@@ -36,6 +36,7 @@ from tests.conformance.hostile.connection_attacks import (
     say,
     storm,
     unread_flood,
+    unread_pages,
 )
 from tests.support.http2 import (
     HEADERS,
@@ -88,6 +89,10 @@ ATTACKS: dict[str, Attack] = {
         ),
         6, 500, MIB, _PASSING, MIB,
     ),
+    "pages that nobody reads": Attack(
+        unread_pages, 20, 500, 384 * KIB,
+        "one page of 100 KiB a connection, its copy while it is made, and buffers",
+    ),
     "TLS hellos": Attack(
         say(lambda random: TLS_HELLO + random.randbytes(500)),
         5, 500, MIB, _PASSING, MIB,
@@ -102,7 +107,7 @@ ATTACKS: dict[str, Attack] = {
         40, 4000, MIB, _PASSING, 4 * MIB,
     ),
     "idle connections": Attack(
-        idle(b"", PREFACE[:10], PREFACE, PREFACE + frame(SETTINGS)),
+        idle(b"", b"GET /", PREFACE[:10], PREFACE, PREFACE + frame(SETTINGS)),
         200, 2500, 128 * KIB, _IDLE,
     ),
     "storm of connections": Attack(storm, 300, 10_000, 128 * KIB, _PASSING, 8 * MIB),

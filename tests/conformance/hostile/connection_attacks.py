@@ -89,6 +89,17 @@ def say(*openings: Callable[[Random], bytes]) -> Callable[[Target], str]:
     return run
 
 
+def unread_pages(target: Target) -> str:
+    """Ask for the largest page a hundred times in one breath, and read none of it."""
+    data = 100 * b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+    with ExitStack() as held:
+        wires = [
+            held.enter_context(Wire(target.port, data)) for _ in range(target.count)
+        ]
+        target.hold()
+        return words(map(state, wires))
+
+
 def idle(*openings: bytes) -> Callable[[Target], str]:
     """Begin, and say no more."""
 

@@ -194,7 +194,11 @@ def test_value_of_another_kind_is_a_usage_error(words: list[str], text: str) -> 
         ),
         (["--enable-v2"], {}, "--enable-v2 is not supported by miniet"),
         (["-config-file", "f"], {}, "--config-file is not supported by miniet"),
-        ([], {"ETCD_CERT_FILE": "f"}, "ETCD_CERT_FILE is not supported by miniet"),
+        (
+            [],
+            {"ETCD_CLIENT_CRL_FILE": "f"},
+            "ETCD_CLIENT_CRL_FILE is not supported by miniet",
+        ),
         (
             ["--heartbeat-interval=0"],
             {},
@@ -221,7 +225,7 @@ def test_unsupported_flag_is_refused_by_name_in_both_places(name: str) -> None:
 
 
 def test_unsupported_flag_that_asks_for_nothing_is_taken() -> None:
-    words = ["--enable-v2=false", "--cert-file", "", "--client-cert-auth=0"]
+    words = ["--enable-v2=false", "--client-crl-file", "", "--peer-client-cert-auth=0"]
     assert read(*words, ETCD_AUTO_TLS="false", ETCD_PRE_VOTE="") == Config()
 
 

@@ -253,8 +253,34 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ),
     ({"listen_client_urls": ()}, "--listen-client-urls must name at least one URL"),
     (
-        {"listen_client_urls": ("https://127.0.0.1:9",)},
-        "--listen-client-urls: https is not supported by miniet (https://127.0.0.1:9)",
+        {"listen_peer_urls": ("https://127.0.0.1:9",)},
+        "--listen-peer-urls: https is not supported by miniet (https://127.0.0.1:9)",
+    ),
+    (
+        {"listen_client_urls": ("http://127.0.0.1:8", "https://127.0.0.1:9")},
+        "TLS key/cert (--cert-file, --key-file) must be provided for client url "
+        "https://127.0.0.1:9 with HTTPS scheme",
+    ),
+    (
+        {"listen_metrics_urls": ("https://127.0.0.1:9",)},
+        "cannot listen on TLS for 127.0.0.1:9: KeyFile and CertFile are not presented",
+    ),
+    (
+        {"listen_client_urls": ("https://127.0.0.1:9",), "cert_file": "s.pem"},
+        "KeyFile and CertFile must both be present[key: , cert: s.pem]",
+    ),
+    (
+        {"listen_metrics_urls": ("https://127.0.0.1:9",), "key_file": "s.key"},
+        "KeyFile and CertFile must both be present[key: s.key, cert: ]",
+    ),
+    (
+        {
+            "listen_client_urls": ("https://127.0.0.1:9",),
+            "cert_file": "s.pem",
+            "key_file": "s.key",
+            "transport": "grpcio",
+        },
+        "--transport=grpcio: https is not supported by miniet (https://127.0.0.1:9)",
     ),
     (
         {"listen_client_urls": ("unix://sock:9",)},
