@@ -29,14 +29,17 @@ def varint(value: int) -> bytes:
     return _CONTINUED[value & 127] + _upper((value & _UINT64_MASK) >> 7)
 
 
-@lru_cache(maxsize=1024)
-def _upper(value: int) -> bytes:
+def rare_varint(value: int) -> bytes:
+    """Encode a number from 0 on that is not like any other, as a checksum is."""
     out = bytearray()
     while value > 127:
         out.append(value & 127 | 128)
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+_upper = lru_cache(maxsize=256)(rare_varint)
 
 
 def signed64(value: int) -> int:

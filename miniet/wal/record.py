@@ -16,7 +16,7 @@ from enum import IntEnum
 
 from crc32c import crc32c
 
-from miniet.protowire import read_varint, varint
+from miniet.protowire import rare_varint, read_varint, varint
 
 LENGTH_BYTES = 8
 """Size of the field before each record; also the alignment of records."""
@@ -61,7 +61,7 @@ def frame(kind: RecordType, crc: int, data: bytes | None) -> bytes:
             )
         )
     else:
-        crc_bytes = varint(crc)
+        crc_bytes = rare_varint(crc)
     if data is None:
         size_bytes = data = b""
     else:

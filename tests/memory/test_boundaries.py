@@ -66,7 +66,7 @@ def propose(member: DrivenMember, kind: RequestKind, messages: list[Message]) ->
 
 def new_keys(member: DrivenMember) -> Callable[[], object]:
     # Values as the member's log holds already: longer ones would make it grow, too.
-    messages = puts(4_000, value_bytes=10, keys=4_000)
+    messages = puts(6_000, value_bytes=10, keys=6_000)
     return lambda: propose(member, RequestKind.PUT, messages)
 
 
@@ -82,7 +82,7 @@ def read_transactions(member: DrivenMember) -> Callable[[], object]:
 def leases(member: DrivenMember) -> Callable[[], object]:
     messages: list[Message] = [
         rpc_pb2.LeaseGrantRequest(ID=10**12 + number, TTL=1_000 + number)
-        for number in range(2_500)
+        for number in range(4_000)
     ]
     return lambda: propose(member, RequestKind.LEASE_GRANT, messages)
 
