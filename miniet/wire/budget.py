@@ -14,6 +14,10 @@ class Budget:
         self._per_s = per_s
         self._filled_s: float | None = None
 
+    def earn(self, count: float) -> None:
+        """Put back tokens, as far as there is room for them."""
+        self._tokens = min(self._burst, self._tokens + count)
+
     def spend(self, now_s: float) -> bool:
         """Take one token; False if there was none."""
         if self._filled_s is not None:

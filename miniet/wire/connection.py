@@ -127,7 +127,7 @@ class Connection:
         stream = session.streams.get(stream_id)
         if stream is None:
             return
-        session.pings.sent()
+        session.sent()
         if stream.has_sent_headers:
             raise InvariantError(f"a second response on {stream}")
         if session.sender.respond(stream, message):
@@ -140,7 +140,7 @@ class Connection:
         """Send a message of a streaming call. Nothing if the call is over."""
         stream = self._session.streams.get(stream_id)
         if stream is not None:
-            self._session.pings.sent()
+            self._session.sent()
             self._session.sender.send(stream, message)
 
     def end(self, stream_id: int, status: int = 0, text: str = "") -> None:
@@ -193,8 +193,7 @@ class Connection:
         data_frames = session.sender.data_frame_total
         chunks, drained = session.sender.take(bytes_max)
         if session.sender.data_frame_total != data_frames:
-            # Clients measure the line by pings while they are being sent to.
-            session.pings.sent()
+            session.sent(session.sender.data_frame_total - data_frames)
         for stream in drained:
             if stream.trailers is not None:
                 session.finish(stream, stream.trailers)

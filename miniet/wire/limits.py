@@ -36,3 +36,6 @@ class Limits:
     """Frames that move no request on: SETTINGS, PRIORITY, empty DATA and the like."""
     idle_frames_per_s: float = 1_000.0
     """How fast a client earns them back."""
+    idle_frames_per_message: int = 4
+    """How many it earns by each message sent to it, or frame of a long one: it answers
+    with a ping, and with room for the stream and for the connection."""

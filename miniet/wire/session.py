@@ -31,6 +31,7 @@ class Session:
     """
 
     __slots__ = (
+        "_earned",
         "_idle_frames",
         "_resets",
         "block",
@@ -60,6 +61,7 @@ class Session:
         self.pings = PingPolicy(limits)
         self._resets = Budget(limits.resets_burst, limits.resets_per_s)
         self._idle_frames = Budget(limits.idle_frames_burst, limits.idle_frames_per_s)
+        self._earned = 0  # idle frames not yet in that budget
         self.has_settings = False
         self.block = bytearray()
         self.block_stream_id = self.block_flags = 0
@@ -68,12 +70,24 @@ class Session:
         self.is_final = False
         self.now_s = 0.0
 
+    def sent(self, count: int = 1) -> None:
+        """Note that so many messages, or frames of one, went to the client.
+
+        It measures the line by pings while it is being sent to, and gives room back
+        for whatever it has read.
+        """
+        self.pings.sent()
+        self._earned += count * self.limits.idle_frames_per_message
+
     def spend(self) -> None:
         """Count a frame that moves no request on.
 
         Raises:
             PeerError: there have been too many.
         """
+        if self._earned:
+            self._idle_frames.earn(self._earned)
+            self._earned = 0
         if not self._idle_frames.spend(self.now_s):
             raise PeerError(ErrorCode.ENHANCE_YOUR_CALM, "too many idle frames")
 
@@ -88,7 +102,7 @@ class Session:
 
     def end(self, stream: Stream, status: int, text: str) -> None:
         """End a call with a gRPC status, behind all that is pending on it."""
-        self.pings.sent()
+        self.sent()
         block = trailers(status, text) if status else TRAILERS_OK
         if stream.pending:
             stream.trailers = block

@@ -365,6 +365,18 @@ def test_as_much_over_time_is_no_flood(name: str) -> None:
     assert not client.of_kind(GOAWAY)
 
 
+def test_what_a_client_sends_for_what_it_was_sent_is_no_flood() -> None:
+    limits = Limits(idle_frames_burst=50, idle_frames_per_s=0)
+    client = RawClient(limits)
+    client.send(opened(1))
+    for _ in range(200):
+        client.connection.send(1, b"event")
+        room = frame(WINDOW_UPDATE, 0, 0, uint32(10))
+        client.send(room + frame(WINDOW_UPDATE, 0, 1, uint32(10)))
+        client.send(frame(PING, 0, 0, bytes(8)))
+    assert not client.of_kind(GOAWAY)
+
+
 def test_endless_header_block_ends_the_connection() -> None:
     client = RawClient()
     client.send(frame(HEADERS, 0, 1, block()))
