@@ -25,9 +25,10 @@ What is native is traced for nobody. It is in the remainder, or in the mapped pa
 
 - LMDB's pages: committed ones in the map, uncommitted ones on its own heap
   (`backend_uncommitted_bytes`).
-- What grpcio keeps of connections, streams and messages: a response, once handed over,
-  until its client has taken it (`response_in_flight_bytes`). On miniet's own transport
-  (`wire`, booked to the server) all of it is Python's.
+- With `--transport=grpcio` what that keeps of connections, streams and messages: a
+  response, once handed over, until its client has taken it
+  (`response_in_flight_bytes`). On miniet's own transport (`wire`, booked to the
+  server) all of it is Python's.
 - Parsed protobuf messages, which do not outlive their handler.
 - Lists and file buffers of the C libraries, and free space inside Python's heap.
 """
