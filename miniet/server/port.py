@@ -167,6 +167,8 @@ class _Listener:
                 _ACCEPT_PAUSE_S, self.start, self._spoken
             )
             return
+        # uvloop does it by itself, asyncio's loop only for sockets it made.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         PortProtocol(self._spoken).connect(connection, client, self._tls)
 
     def close(self) -> None:
