@@ -12,6 +12,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -167,8 +168,9 @@ class _Listener:
                 _ACCEPT_PAUSE_S, self.start, self._spoken
             )
             return
-        # uvloop does it by itself, asyncio's loop only for sockets it made.
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(OSError):  # the client has left
+            # uvloop does it by itself, asyncio's loop only for sockets it made.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         PortProtocol(self._spoken).connect(connection, client, self._tls)
 
     def close(self) -> None:
