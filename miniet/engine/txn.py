@@ -5,7 +5,7 @@ then everything that can be refused is refused; only then is anything written.
 Source: etcd v3.4.9 etcdserver/apply.go, applyV3.Txn.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from miniet.engine.errors import KeyNotFoundError
@@ -209,7 +209,8 @@ def _run(
         if isinstance(operation, Branch):
             responses.append(_run(txn, operation, write))
         elif isinstance(operation, RangeQuery):
-            responses.append(txn.range(operation))
+            # The answer may wait for its turn, behind writes of others.
+            responses.append(txn.range(operation).own())
         else:
             responses.append(write(operation))
     return TxnResult(txn.revision, branch.succeeded, responses)
@@ -231,15 +232,15 @@ def put(txn: WriteTxn, request: PutRequest) -> PutResult:
             previous = KeyValue.decode(pairs[0])
             value = previous.value if request.ignore_value else value
             lease = previous.lease if request.ignore_lease else lease
-            prev_kv = pairs[0] if request.prev_kv else None
+            prev_kv = bytes(pairs[0]) if request.prev_kv else None
     return PutResult(txn.put(request.key, value, lease), prev_kv)
 
 
 def delete_range(txn: WriteTxn, request: DeleteRangeRequest) -> DeleteRangeResult:
     """Delete keys, reading the pairs first where they are asked for."""
-    prev_kvs: list[bytes] = []
+    prev_kvs: Sequence[bytes | memoryview] = []
     if request.prev_kv:
         query = RangeQuery(key=request.key, range_end=request.range_end)
-        prev_kvs = txn.range(query).kvs
+        prev_kvs = txn.range(query).own().kvs
     deleted, revision = txn.delete_range(request.key, request.range_end)
     return DeleteRangeResult(revision, deleted, prev_kvs)

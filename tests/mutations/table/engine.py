@@ -140,6 +140,12 @@ MUTATIONS = (
         new="    if",
     ),
     _txn(
+        name="engine/txn-answer-is-views",
+        breaks="pairs of an answer are read after a later write of the txn",
+        old="txn.range(operation).own()",
+        new="txn.range(operation)",
+    ),
+    _txn(
         name="engine/txn-revision",
         breaks="a txn answers with the revision before it",
         old="    result.revision = store.current_revision\n",

@@ -278,7 +278,7 @@ MUTATIONS = (
     _range(
         name="mvcc/range-count",
         breaks="the count stops at the limit",
-        old="return matches, len(matches) + sum(1 for _ in found)",
+        old="return matches, len(matches) + sum(1 for _ in alive)",
         new="return matches, len(matches)",
     ),
     _range(
@@ -286,6 +286,12 @@ MUTATIONS = (
         breaks="the count leaves out what a filter does",
         old="return RangeResult(kvs, count, more, current_revision)",
         new="return RangeResult(kvs, surviving, more, current_revision)",
+    ),
+    _range(
+        name="mvcc/range-lost-revision",
+        breaks="a pair that the backend has lost is silently left out",
+        old="    if len(stored) < len(matches):\n",
+        new="    if False:\n",
     ),
     _range(
         name="mvcc/read-at-compact-revision",

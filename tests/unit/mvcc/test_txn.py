@@ -83,10 +83,10 @@ def test_delete_of_nothing_answers_the_revision_of_earlier_changes(
 def test_range_inside_sees_earlier_changes_at_the_new_revision(store: Store) -> None:
     put(store, b"a", b"old")
     with store.write() as txn:
-        before = txn.range(RangeQuery(b"a"))
+        before = txn.range(RangeQuery(b"a")).own()
         txn.put(b"a", b"new")
-        after = txn.range(RangeQuery(b"a"))
-        by_number = txn.range(RangeQuery(b"a", revision=3))
+        after = txn.range(RangeQuery(b"a")).own()
+        by_number = txn.range(RangeQuery(b"a", revision=3)).own()
         txn.delete_range(b"a")
         gone = txn.range(RangeQuery(b"a"))
     assert (decoded(before.kvs)[0].value, before.revision) == (b"old", 2)
