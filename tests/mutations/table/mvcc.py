@@ -254,8 +254,8 @@ MUTATIONS = (
     _txn(
         name="mvcc/txn-sees-old-revision",
         breaks="a range does not see what its transaction wrote before",
-        old="self.revision + 1 if self.changes else self.revision)\n\n    def put",
-        new="self.revision)\n\n    def put",
+        old="return self.revision + 1 if self.changes else self.revision",
+        new="return self.revision",
     ),
     _txn(
         name="mvcc/count-txn",
