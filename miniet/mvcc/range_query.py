@@ -151,7 +151,7 @@ def _select(query: RangeQuery, index: TreeIndex, at: int) -> tuple[list[Found], 
         # etcd reads one more than the limit to learn whether there is more; a sort
         # by target with order NONE sees that one.
         needed = query.limit + (1 if query.sort_target else 0)
-    matches = [found for _, found in islice(alive, needed)]
+    matches = list(islice(alive, needed))
     return matches, len(matches) + sum(1 for _ in alive)
 
 

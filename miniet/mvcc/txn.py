@@ -71,8 +71,7 @@ class ReadTxn:
         store = self._store
         self._count_operation()
         store.range_total += 1
-        alive = store.index.alive(key, range_end, self._seen_revision())
-        return [found for _, found in alive]
+        return list(store.index.alive(key, range_end, self._seen_revision()))
 
     def _seen_revision(self) -> int:
         return self.revision
@@ -180,7 +179,8 @@ class WriteTxn(ReadTxn):
         self._count_operation()
         store.delete_total += 1
         # Nothing is newer than `main`: reading there is reading the newest state.
-        keys = [found for found, _ in store.index.alive(key, range_end, main)]
+        entries = store.index.walk(key, range_end)
+        keys = [entry.key for entry in entries if entry.get(main)]
         for each in keys:
             self._delete(each, main)
         return len(keys), main if self.changes else self.revision
