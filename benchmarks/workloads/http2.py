@@ -95,11 +95,12 @@ class Connection:
         pending = self._incomplete + received
         at, found = 0, []
         while len(pending) - at >= frames.HEADER_BYTES:
-            size, kind, flags, _ = frames.read_header(pending, at)
+            high, low, kind, flags, _ = frames.HEADER.unpack_from(pending, at)
             begin = at + frames.HEADER_BYTES
-            if len(pending) < begin + size:
+            end = begin + (high << 8 | low)
+            if len(pending) < end:
                 break
-            at = begin + size
+            at = end
             if kind == FrameType.DATA:
                 found.append(pending[begin:at])
             else:

@@ -1,6 +1,6 @@
 """Reading: what both kinds of transaction can do, and the one that only reads."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from types import TracebackType
 from typing import NoReturn
@@ -22,7 +22,7 @@ class Reader:
     it later reads other data or ends the process. Copy what is kept.
     """
 
-    __slots__ = ("_cursor", "_databases", "_get", "_on_error", "read_bytes")
+    __slots__ = ("_cursor", "_databases", "_getters", "_on_error", "read_bytes")
 
     def __init__(self, on_error: ErrorHandler) -> None:
         self._on_error = on_error
@@ -36,21 +36,25 @@ class Reader:
     ) -> None:
         # Bound methods, because looking them up costs a tenth of a call.
         self._databases = databases
-        self._get: Callable[..., memoryview | None] = txn.get
         self._cursor: Callable[..., lmdb.Cursor[memoryview]] = txn.cursor
+        # A cursor kept per bucket looks on its last page first: 0.18 us a key where a
+        # get of the transaction takes 0.24 to 0.27.
+        self._getters: Mapping[bytes, Callable[[bytes], memoryview | None]] = {
+            bucket: txn.cursor(database).get for bucket, database in databases.items()
+        }
 
     def _refuse(self, make_error: Callable[[], MinietError]) -> "Refusal":
         """Let every call raise, and let go of the transaction."""
         # Put in the place of what is called, where a check would cost each call.
         refusal = Refusal(make_error)
-        self._databases = refusal
-        self._get = self._cursor = refusal
+        self._databases = self._getters = refusal
+        self._cursor = refusal
         return refusal
 
     def get(self, bucket: bytes, key: bytes) -> memoryview | None:
         """Return the value of `key`, or None. A key too long to exist does not."""
         try:
-            value = self._get(key, None, self._databases[bucket])
+            value = self._getters[bucket](key)
         except lmdb.BadValsizeError:
             return None
         except lmdb.Error as error:
@@ -58,6 +62,19 @@ class Reader:
         if value is not None:
             self.read_bytes += len(value)
         return value
+
+    def get_all(self, bucket: bytes, keys: Iterable[bytes]) -> list[memoryview | None]:
+        """Return the value of each key, None where there is none; cheapest in order.
+
+        Args:
+            keys: of 1 byte or more.
+        """
+        try:
+            values = list(map(self._getters[bucket], keys))
+        except lmdb.Error as error:
+            raise self._on_error(error) from error
+        self.read_bytes += sum(map(len, filter(None, values)))
+        return values
 
     def range(
         self, bucket: bytes, start: bytes, end: bytes | None = None, limit: int = 0

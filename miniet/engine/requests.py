@@ -199,8 +199,9 @@ OwnRequest = (
     | MemberAttributesSetRequest
 )
 
-_SORT_ORDERS = frozenset(map(int, SortOrder))
-_SORT_TARGETS = frozenset(map(int, SortTarget))
+# Looking a member up costs a third of calling its class.
+_SORT_ORDERS: dict[int, SortOrder] = {int(order): order for order in SortOrder}
+_SORT_TARGETS: dict[int, SortTarget] = {int(target): target for target in SortTarget}
 
 _TAGS = {kind: varint(kind << 3 | 2) for kind in RequestKind}
 _HEADER_TAG = varint(100 << 3 | 2)
@@ -344,18 +345,19 @@ def range_query(message: rpc_pb2.RangeRequest) -> RangeQuery:
     Raises:
         InvalidSortOptionError: a sort order or target that does not exist.
     """
-    order, target = int(message.sort_order), int(message.sort_target)
-    if order not in _SORT_ORDERS:
-        raise InvalidSortOptionError("sort order", order)
-    if target not in _SORT_TARGETS:
-        raise InvalidSortOptionError("sort target", target)
+    order = _SORT_ORDERS.get(message.sort_order)
+    if order is None:
+        raise InvalidSortOptionError("sort order", message.sort_order)
+    target = _SORT_TARGETS.get(message.sort_target)
+    if target is None:
+        raise InvalidSortOptionError("sort target", message.sort_target)
     return RangeQuery(
         key=message.key,
         range_end=message.range_end,
         limit=message.limit,
         revision=message.revision,
-        sort_order=SortOrder(order),
-        sort_target=SortTarget(target),
+        sort_order=order,
+        sort_target=target,
         serializable=message.serializable,
         keys_only=message.keys_only,
         count_only=message.count_only,

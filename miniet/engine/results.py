@@ -4,6 +4,7 @@
 `mvccpb.KeyValue` as they are stored.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from miniet.mvcc import RangeResult
@@ -23,7 +24,7 @@ class DeleteRangeResult:
 
     revision: int
     deleted: int
-    prev_kvs: list[bytes]
+    prev_kvs: Sequence[bytes | memoryview]
 
 
 @dataclass(slots=True)

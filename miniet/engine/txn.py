@@ -5,8 +5,11 @@ then everything that can be refused is refused; only then is anything written.
 Source: etcd v3.4.9 etcdserver/apply.go, applyV3.Txn.
 """
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
 
 from miniet.engine.errors import KeyNotFoundError
 from miniet.engine.requests import (
@@ -14,6 +17,7 @@ from miniet.engine.requests import (
     CompareResult,
     CompareTarget,
     DeleteRangeRequest,
+    EmptyOp,
     PutRequest,
     TxnOp,
     TxnRequest,
@@ -93,42 +97,47 @@ def _chosen(
 ) -> PutRequest | DeleteRangeRequest | RangeQuery | Branch:
     if isinstance(operation, TxnRequest):
         return _choose(view, operation)
-    if isinstance(operation, PutRequest | DeleteRangeRequest | RangeQuery):
-        return operation
-    raise KeyNotFoundError(b"")
+    if isinstance(operation, EmptyOp):
+        raise KeyNotFoundError(b"")
+    return operation
 
 
 def _holds(view: ReadTxn, compare: Compare) -> bool:
-    pairs = view.range(RangeQuery(key=compare.key, range_end=compare.range_end)).kvs
-    if pairs:
-        return all(_matches(KeyValue.decode(pair), compare) for pair in pairs)
-    if compare.target == CompareTarget.VALUE:
-        # A key that does not exist has no value, not even an empty one.
-        return False
-    return _matches(KeyValue(key=compare.key), compare)
+    actuals = _actuals(view, compare)
+    compares = _OPERATORS.get(compare.result)
+    if compares is None or not actuals:
+        return bool(actuals)
+    return all(map(compares, actuals, repeat(compare.operand)))
 
 
-_ACTUAL: dict[int, Callable[[KeyValue], int | bytes]] = {
-    CompareTarget.VERSION: lambda kv: kv.version,
-    CompareTarget.CREATE: lambda kv: kv.create_revision,
-    CompareTarget.MOD: lambda kv: kv.mod_revision,
-    CompareTarget.VALUE: lambda kv: kv.value,
-    CompareTarget.LEASE: lambda kv: kv.lease,
+_OPERATORS: dict[int, Callable[[Any, Any], bool]] = {
+    CompareResult.EQUAL: operator.eq,
+    CompareResult.NOT_EQUAL: operator.ne,
+    CompareResult.GREATER: operator.gt,
+    CompareResult.LESS: operator.lt,
+}
+
+# What the index knows, as places in a `Found`.
+_PLACES: dict[int, int] = {
+    CompareTarget.MOD: 0,
+    CompareTarget.CREATE: 2,
+    CompareTarget.VERSION: 3,
 }
 
 
-def _matches(pair: KeyValue, compare: Compare) -> bool:
-    actual_of = _ACTUAL.get(compare.target)
-    actual = compare.operand if actual_of is None else actual_of(pair)
-    if compare.result == CompareResult.EQUAL:
-        return actual == compare.operand
-    if compare.result == CompareResult.NOT_EQUAL:
-        return actual != compare.operand
-    if compare.result == CompareResult.GREATER:
-        return actual > compare.operand  # type: ignore[operator]
-    if compare.result == CompareResult.LESS:
-        return actual < compare.operand  # type: ignore[operator]
-    return True
+def _actuals(view: ReadTxn, compare: Compare) -> list[Any]:
+    """Return what is compared of each pair; a range without pairs has one of zeros."""
+    key, range_end, target = compare.key, compare.range_end, compare.target
+    place = _PLACES.get(target)
+    if place is not None:
+        return [found[place] for found in view.find(key, range_end)] or [0]
+    pairs = map(KeyValue.decode, view.range(RangeQuery(key, range_end)).kvs)
+    if target == CompareTarget.VALUE:
+        # A key that does not exist has no value, not even an empty one.
+        return [pair.value for pair in pairs]
+    if target == CompareTarget.LEASE:
+        return [pair.lease for pair in pairs] or [0]
+    return [compare.operand]
 
 
 def _check_puts(
@@ -209,7 +218,8 @@ def _run(
         if isinstance(operation, Branch):
             responses.append(_run(txn, operation, write))
         elif isinstance(operation, RangeQuery):
-            responses.append(txn.range(operation))
+            # The answer may wait for its turn, behind writes of others.
+            responses.append(txn.range(operation).own())
         else:
             responses.append(write(operation))
     return TxnResult(txn.revision, branch.succeeded, responses)
@@ -231,15 +241,15 @@ def put(txn: WriteTxn, request: PutRequest) -> PutResult:
             previous = KeyValue.decode(pairs[0])
             value = previous.value if request.ignore_value else value
             lease = previous.lease if request.ignore_lease else lease
-            prev_kv = pairs[0] if request.prev_kv else None
+            prev_kv = bytes(pairs[0]) if request.prev_kv else None
     return PutResult(txn.put(request.key, value, lease), prev_kv)
 
 
 def delete_range(txn: WriteTxn, request: DeleteRangeRequest) -> DeleteRangeResult:
     """Delete keys, reading the pairs first where they are asked for."""
-    prev_kvs: list[bytes] = []
+    prev_kvs: Sequence[bytes | memoryview] = []
     if request.prev_kv:
         query = RangeQuery(key=request.key, range_end=request.range_end)
-        prev_kvs = txn.range(query).kvs
+        prev_kvs = txn.range(query).own().kvs
     deleted, revision = txn.delete_range(request.key, request.range_end)
     return DeleteRangeResult(revision, deleted, prev_kvs)

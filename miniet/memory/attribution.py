@@ -13,8 +13,8 @@ component to it. The exceptions, all of them:
 Shared payload is booked once, to its maker; `SHARED` has who keeps it then, and which
 count sees it:
 
-- Pairs of an answer, and previous pairs, are made by mvcc; the server holds them until
-  it has put them into a response.
+- Pairs of a txn's answer, and previous pairs, are made by mvcc; the server holds them
+  until it has put them into a response.
 - Events of the response that was taken last from a watch stream are made by watch; the
   server holds them until the client has read them.
 - The two revision numbers of a waiting event are made by mvcc; watch keeps them. That
@@ -68,7 +68,7 @@ class SharedPayload:
 
 SHARED = (
     SharedPayload(
-        "pairs of an answer",
+        "pairs of a txn's answer",
         Component.MVCC,
         Component.SERVER,
         "response_in_flight_bytes",

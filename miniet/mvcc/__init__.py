@@ -44,7 +44,7 @@ from miniet.mvcc.errors import (
     StorePoisonedError,
 )
 from miniet.mvcc.hash import HashJob, KvHash
-from miniet.mvcc.key_index import Generation, KeyIndex
+from miniet.mvcc.key_index import Found, Generation, KeyIndex
 from miniet.mvcc.kv import Event, EventType, KeyRange, KeyValue
 from miniet.mvcc.range_query import RangeQuery, RangeResult, SortOrder, SortTarget
 from miniet.mvcc.revision import Revision
@@ -57,6 +57,7 @@ __all__ = [
     "CompactionJob",
     "Event",
     "EventType",
+    "Found",
     "FutureRevisionError",
     "Generation",
     "HashJob",

@@ -1,6 +1,6 @@
 """What the store needs from others, as protocols."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 KEY_BUCKET = b"key"
@@ -19,6 +19,10 @@ class ReadTx(Protocol):
         The view is valid until the next write to the store or the end of the
         transaction, whichever is first: copy what is kept.
         """
+        ...
+
+    def get_all(self, bucket: bytes, keys: Iterable[bytes]) -> list[memoryview | None]:
+        """Return the value of each key, as `get` does."""
         ...
 
     def range(

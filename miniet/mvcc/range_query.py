@@ -7,11 +7,11 @@ but that by value; only pairs that are answered are read from the backend.
 Source: etcd v3.4.9 etcdserver/apply.go (Range), mvcc/kvstore_txn.go (rangeKeys).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import islice
-from typing import TypeAlias
+from operator import itemgetter
 
 from miniet.errors import InvariantError
 from miniet.mvcc.errors import CompactedError, FutureRevisionError
@@ -20,8 +20,6 @@ from miniet.mvcc.kv import KeyValue, without_value
 from miniet.mvcc.ports import KEY_BUCKET, ReadTx
 from miniet.mvcc.revision import revision_key
 from miniet.mvcc.tree_index import TreeIndex
-
-Match: TypeAlias = tuple[bytes, Found]
 
 
 class SortOrder(IntEnum):
@@ -83,18 +81,23 @@ class RangeQuery:
 
 @dataclass(slots=True)
 class RangeResult:
-    """The answer to a `RangeQuery`; everything in it belongs to the caller.
+    """The answer to a `RangeQuery`.
 
-    kvs: wire form of each pair.
+    kvs: wire form of each pair; views are good until the next write, see `own`.
     count: keys of the range that exist at the revision, whatever limit and filters.
     more: the limit cut something off.
     revision: current main revision, not the one asked for.
     """
 
-    kvs: list[bytes]
+    kvs: Sequence[bytes | memoryview]
     count: int
     more: bool
     revision: int
+
+    def own(self) -> "RangeResult":
+        """Copy the pairs, so that they outlive the next write."""
+        self.kvs = list(map(bytes, self.kvs))
+        return self
 
 
 def run_range(
@@ -122,24 +125,25 @@ def run_range(
         return RangeResult([], count, False, current_revision)
     surviving = count
     if query.has_filter:
-        matches = [match for match in matches if _passes(query, match[1])]
+        matches = [found for found in matches if _passes(query, found)]
         surviving = len(matches)
     if query.sort_order or query.sort_target:
         _sort(matches, query, tx)
     more = 0 < query.limit < surviving
     if query.limit > 0:
         del matches[query.limit :]
-    copy: Callable[[memoryview], bytes] = without_value if query.keys_only else bytes
-    kvs = [copy(_stored(tx, found)) for _, found in matches]
+    kvs: Sequence[bytes | memoryview] = _stored(tx, matches)
+    if query.keys_only:
+        kvs = list(map(without_value, kvs))
     return RangeResult(kvs, count, more, current_revision)
 
 
-def _select(query: RangeQuery, index: TreeIndex, at: int) -> tuple[list[Match], int]:
+def _select(query: RangeQuery, index: TreeIndex, at: int) -> tuple[list[Found], int]:
     """Return the first matches that can be needed, and the number of all."""
     if not query.range_end:
         single = index.get(query.key, at)
-        return ([], 0) if single is None else ([(query.key, single)], 1)
-    found = index.alive(query.key, query.range_end, at)
+        return ([], 0) if single is None else ([single], 1)
+    alive = index.alive(query.key, query.range_end, at)
     needed: int | None = None
     if query.count_only:
         needed = 0
@@ -147,8 +151,8 @@ def _select(query: RangeQuery, index: TreeIndex, at: int) -> tuple[list[Match], 
         # etcd reads one more than the limit to learn whether there is more; a sort
         # by target with order NONE sees that one.
         needed = query.limit + (1 if query.sort_target else 0)
-    matches = list(islice(found, needed))
-    return matches, len(matches) + sum(1 for _ in found)
+    matches = list(islice(alive, needed))
+    return matches, len(matches) + sum(1 for _ in alive)
 
 
 def _passes(query: RangeQuery, found: Found) -> bool:
@@ -161,28 +165,34 @@ def _passes(query: RangeQuery, found: Found) -> bool:
     )
 
 
-def _sort(matches: list[Match], query: RangeQuery, tx: ReadTx) -> None:
-    """Sort by target; ties stay in key order, which etcd leaves open."""
-
-    def by(match: Match) -> int | bytes:
-        key, found = match
-        match query.sort_target:
-            case SortTarget.KEY:
-                return key
-            case SortTarget.VERSION:
-                return found[3]
-            case SortTarget.CREATE:
-                return found[2]
-            case SortTarget.MOD:
-                return found[0]
-            case _:
-                return KeyValue.decode(_stored(tx, found)).value
-
-    matches.sort(key=by, reverse=query.sort_order == SortOrder.DESCEND)
+_SORT_KEYS: dict[SortTarget, Callable[[Found], int]] = {
+    SortTarget.VERSION: itemgetter(3),
+    SortTarget.CREATE: itemgetter(2),
+    SortTarget.MOD: itemgetter(0),
+}
 
 
-def _stored(tx: ReadTx, found: Found) -> memoryview:
-    stored = tx.get(KEY_BUCKET, revision_key(found[0], found[1]))
-    if stored is None:
-        raise InvariantError(f"revision {found[0]}.{found[1]} is not in the backend")
+def _sort(matches: list[Found], query: RangeQuery, tx: ReadTx) -> None:
+    """Sort by target; ties stay in key order, as they came; etcd leaves that open."""
+
+    def value_of(found: Found) -> bytes:
+        return KeyValue.decode(_stored(tx, [found])[0]).value
+
+    is_descending = query.sort_order == SortOrder.DESCEND
+    if query.sort_target == SortTarget.VALUE:
+        matches.sort(key=value_of, reverse=is_descending)
+    elif query.sort_target:
+        matches.sort(key=_SORT_KEYS[query.sort_target], reverse=is_descending)
+    elif is_descending:
+        matches.reverse()
+
+
+def _stored(tx: ReadTx, matches: list[Found]) -> list[memoryview]:
+    """Read the pairs of what was found, all at once."""
+    keys = [revision_key(main, sub) for main, sub, _, _ in matches]
+    found = tx.get_all(KEY_BUCKET, keys)
+    stored = [pair for pair in found if pair is not None]
+    if len(stored) < len(matches):
+        main, sub, *_ = matches[found.index(None)]
+        raise InvariantError(f"revision {main}.{sub} is not in the backend")
     return stored

@@ -7,7 +7,7 @@ Source: etcd v3.4.9 mvcc/index.go.
 """
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, repeat
 
 from sortedcontainers import SortedDict
 
@@ -138,10 +138,8 @@ class TreeIndex:
         entry: KeyIndex | None = self._entries.get(key)
         return None if entry is None else entry.get(at)
 
-    def alive(
-        self, key: bytes, range_end: bytes, at: int
-    ) -> Iterator[tuple[bytes, Found]]:
-        """Walk the keys of a range that existed at main revision `at`, in key order.
+    def walk(self, key: bytes, range_end: bytes) -> Iterator[KeyIndex]:
+        """Walk the histories of the keys of a range, in key order.
 
         Args:
             range_end: as in `KeyRange`.
@@ -149,20 +147,21 @@ class TreeIndex:
         """
         entries = self._entries
         if not range_end:
-            found = self.get(key, at)
-            if found is not None:
-                yield key, found
-            return
-        if range_end == b"\x00":
+            keys = iter((key,) if key in entries else ())
+        elif range_end == b"\x00":
             keys = entries.irange(key)
         elif key < range_end:
             keys = entries.irange(key, range_end, inclusive=(True, False))
         else:
-            return
-        for each in keys:
-            found = entries[each].get(at)
-            if found is not None:
-                yield each, found
+            keys = iter(())
+        return map(entries.__getitem__, keys)
+
+    def alive(self, key: bytes, range_end: bytes, at: int) -> Iterator[Found]:
+        """Find the keys of a range that existed at main revision `at`, in key order.
+
+        Args and cost as for `walk`.
+        """
+        return filter(None, map(KeyIndex.get, self.walk(key, range_end), repeat(at)))
 
     def keep(self, at: int) -> set[bytes]:
         """Return the revision keys <= `at` that a compaction at `at` would spare.

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from miniet.errors import InvariantError
+from miniet.mvcc.key_index import Found
 from miniet.mvcc.kv import (
     Event,
     EventType,
@@ -49,9 +50,6 @@ class ReadTxn:
         Raises:
             FutureRevisionError, CompactedError: its revision cannot be read.
         """
-        return self._range(query, self.revision)
-
-    def _range(self, query: RangeQuery, revision: int) -> RangeResult:
         store = self._store
         self._count_operation()
         store.range_total += 1
@@ -59,9 +57,24 @@ class ReadTxn:
             query,
             store.index,
             store.batch_tx,
-            current_revision=revision,
+            current_revision=self._seen_revision(),
             compact_revision=store.compact_revision,
         )
+
+    def find(self, key: bytes, range_end: bytes = b"") -> list[Found]:
+        """Find the keys of a range that exist, in key order, without their values.
+
+        Args:
+            key, range_end: as in `KeyRange`.
+        Cost: as a range, but the backend is not read.
+        """
+        store = self._store
+        self._count_operation()
+        store.range_total += 1
+        return list(store.index.alive(key, range_end, self._seen_revision()))
+
+    def _seen_revision(self) -> int:
+        return self.revision
 
     def _count_operation(self) -> None:
         self._operation_count += 1
@@ -71,6 +84,9 @@ class ReadTxn:
 
 class WriteTxn(ReadTxn):
     """The one open write transaction; all its changes share one main revision.
+
+    Reads in it see its earlier changes; after the first, the current revision is the
+    one that this transaction makes.
 
     As a context manager it ends when the block is left. What can be refused must
     be refused before the first change: an exception that leaves the block after
@@ -105,12 +121,9 @@ class WriteTxn(ReadTxn):
         self._is_open = False
         self._store._leave_write(poisoned=self._is_dirty)
 
-    def range(self, query: RangeQuery) -> RangeResult:
-        """Answer `query`; earlier changes of this transaction are seen.
-
-        After a change the current revision is the one that this transaction makes.
-        """
-        return self._range(query, self.revision + 1 if self.changes else self.revision)
+    def _seen_revision(self) -> int:
+        # Reads see earlier changes of this transaction, and its revision as current.
+        return self.revision + 1 if self.changes else self.revision
 
     def put(
         self, key: bytes | memoryview, value: bytes | memoryview, lease: int = 0
@@ -166,7 +179,8 @@ class WriteTxn(ReadTxn):
         self._count_operation()
         store.delete_total += 1
         # Nothing is newer than `main`: reading there is reading the newest state.
-        keys = [found for found, _ in store.index.alive(key, range_end, main)]
+        entries = store.index.walk(key, range_end)
+        keys = [entry.key for entry in entries if entry.get(main)]
         for each in keys:
             self._delete(each, main)
         return len(keys), main if self.changes else self.revision

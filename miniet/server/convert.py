@@ -6,7 +6,7 @@ length; they are neither parsed nor encoded again. Everything else goes through
 rest, so the header is made apart.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from google.protobuf.message import Message
 
@@ -21,12 +21,25 @@ from miniet.protowire import varint
 from miniet.watch import WatchResponse
 
 
-def _embedded(tag: bytes, message: bytes) -> bytes:
-    return tag + varint(len(message)) + message
+def _embedded(tag: bytes, message: bytes | memoryview) -> bytes:
+    return b"".join((tag, varint(len(message)), message))
 
 
-def _repeated(tag: bytes, messages: Iterable[bytes]) -> bytes:
-    return b"".join([_embedded(tag, message) for message in messages])
+def _repeated(
+    tag: bytes, messages: Sequence[bytes | memoryview]
+) -> list[bytes | memoryview]:
+    """Return the messages, each behind its tag and length, to be joined with the rest.
+
+    Joining is the only copy that is made of a pair on its way from the map.
+    """
+    parts: list[bytes | memoryview] = []
+    last_size, head = -1, b""
+    for message in messages:
+        size = len(message)
+        if size != last_size:
+            last_size, head = size, tag + varint(size)
+        parts += head, message
+    return parts
 
 
 def _number(tag: bytes, value: int) -> bytes:
@@ -80,29 +93,35 @@ def put_response(header: bytes, result: PutResult) -> bytes:
 
 def range_response(header: bytes, result: RangeResult) -> bytes:
     """Encode a RangeResponse."""
-    return b"%b%b%b%b" % (
-        header,
-        _repeated(_FIELD_2, result.kvs),
-        _number(b"\x18", result.more),
-        _number(b"\x20", result.count),
+    return b"".join(
+        (
+            header,
+            *_repeated(_FIELD_2, result.kvs),
+            _number(b"\x18", result.more),
+            _number(b"\x20", result.count),
+        )
     )
 
 
 def delete_range_response(header: bytes, result: DeleteRangeResult) -> bytes:
     """Encode a DeleteRangeResponse."""
-    return b"%b%b%b" % (
-        header,
-        _number(b"\x10", result.deleted),
-        _repeated(_FIELD_3, result.prev_kvs),
+    return b"".join(
+        (
+            header,
+            _number(b"\x10", result.deleted),
+            *_repeated(_FIELD_3, result.prev_kvs),
+        )
     )
 
 
 def txn_response(header: bytes, result: TxnResult) -> bytes:
     """Encode a TxnResponse; headers inside carry a revision alone."""
-    return b"%b%b%b" % (
-        header,
-        _number(b"\x10", result.succeeded),
-        _repeated(_FIELD_3, [_op_response(answer) for answer in result.responses]),
+    return b"".join(
+        (
+            header,
+            _number(b"\x10", result.succeeded),
+            *_repeated(_FIELD_3, list(map(_op_response, result.responses))),
+        )
     )
 
 
@@ -131,6 +150,6 @@ def watch_response(header: bytes, answer: WatchResponse) -> bytes:
             _number(b"\x28", answer.compact_revision),
             _embedded(_tag(6), reason) if reason else b"",
             _number(b"\x38", answer.fragment),
-            _repeated(_EVENTS, answer.events),
+            *_repeated(_EVENTS, answer.events),
         )
     )

@@ -309,7 +309,7 @@ class WatchableStore:
         except (CompactedError, FutureRevisionError):
             # The second: the store was emptied for a leader's snapshot.
             return None
-        return pairs[0] if pairs else None
+        return bytes(pairs[0]) if pairs else None
 
     # Places of watchers
 

@@ -262,7 +262,7 @@ def test_pages_of_the_backend_are_in_the_map_and_not_traced(
 def answered_pairs(member: DrivenMember) -> Callable[[], object]:
     propose(member, RequestKind.PUT, puts(200, value_bytes=1_000, keys=200))
     query = RangeQuery(b"\x00", b"\x00")
-    return lambda: member.engine.store.read().range(query)
+    return lambda: member.engine.store.read().range(query).own()
 
 
 def events_being_sent(member: DrivenMember) -> Callable[[], object]:
@@ -271,7 +271,7 @@ def events_being_sent(member: DrivenMember) -> Callable[[], object]:
 
 
 SHARED_LOADS: dict[str, Load] = {
-    "pairs of an answer": answered_pairs,
+    "pairs of a txn's answer": answered_pairs,
     "events being sent": events_being_sent,
 }
 SHARED = {shared.what: shared for shared in attribution.SHARED}

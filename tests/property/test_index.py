@@ -237,7 +237,9 @@ class TreeIndexMachine(RuleBasedStateMachine):
             for key, end in RANGES:
                 pairs = self.model.pairs(at, key, end)
                 alive = list(self.index.alive(key, end, at))
-                assert alive == [(pair.key, found(pair)) for pair in pairs]
+                assert alive == [found(pair) for pair in pairs]
+                entries = [e for e in self.index.walk(key, end) if e.get(at)]
+                assert [e.key for e in entries] == [pair.key for pair in pairs]
 
     @invariant()
     def deletion_of_what_is_not_there_is_refused(self) -> None:

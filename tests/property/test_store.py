@@ -65,7 +65,7 @@ class StoreMachine(RuleBasedStateMachine):
         if isinstance(step, DeleteRange):
             deleted, revision = txn.delete_range(step.key, step.range_end)
             return DeleteRangeResult(revision, deleted, [])
-        return txn.range(query(step))
+        return txn.range(query(step)).own()
 
     @rule(transactions=st.lists(STEPS, min_size=1, max_size=3))
     def write(self, transactions: list[list[Step]]) -> None:

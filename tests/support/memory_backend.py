@@ -4,7 +4,7 @@ Views that were handed out are released at the next write, and a write during a
 walk raises: what breaks the contract fails here and not only on LMDB.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 from sortedcontainers import SortedDict
@@ -28,6 +28,9 @@ class _Read:
     def get(self, bucket: bytes, key: bytes) -> memoryview | None:
         value = self._buckets.get(bucket, {}).get(key)
         return None if value is None else self._view(value)
+
+    def get_all(self, bucket: bytes, keys: Iterable[bytes]) -> list[memoryview | None]:
+        return [self.get(bucket, key) for key in keys]
 
     def range(
         self, bucket: bytes, start: bytes, end: bytes | None = None, limit: int = 0

@@ -57,7 +57,7 @@ def stored_revisions(store: Store) -> list[str]:
     return names
 
 
-def decoded(kvs: Iterable[bytes]) -> list[KeyValue]:
+def decoded(kvs: Iterable[bytes | memoryview]) -> list[KeyValue]:
     return [KeyValue.decode(kv) for kv in kvs]
 
 

@@ -112,20 +112,20 @@ MUTATIONS = (
     _txn(
         name="engine/compare-greater",
         breaks="equal counts as greater",
-        old="return actual > compare.operand",
-        new="return actual >= compare.operand",
+        old="CompareResult.GREATER: operator.gt",
+        new="CompareResult.GREATER: operator.ge",
     ),
     _txn(
         name="engine/compare-range",
         breaks="one matching key of a range is enough",
-        old="return all(_matches(KeyValue.decode(pair), compare) for",
-        new="return any(_matches(KeyValue.decode(pair), compare) for",
+        old="return all(map(compares, actuals",
+        new="return any(map(compares, actuals",
     ),
     _txn(
         name="engine/compare-missing-value",
         breaks="a key that does not exist has an empty value",
-        old="    if compare.target == CompareTarget.VALUE:\n",
-        new="    if compare.target == -1:\n",
+        old="return [pair.value for pair in pairs]",
+        new='return [pair.value for pair in pairs] or [b""]',
     ),
     _txn(
         name="engine/txn-writes-unchecked-put",
@@ -138,6 +138,12 @@ MUTATIONS = (
         breaks="a txn writes before a later range of it is refused",
         old="    _check_ranges(view, branch)\n    if",
         new="    if",
+    ),
+    _txn(
+        name="engine/txn-answer-is-views",
+        breaks="pairs of an answer are read after a later write of the txn",
+        old="txn.range(operation).own()",
+        new="txn.range(operation)",
     ),
     _txn(
         name="engine/txn-revision",

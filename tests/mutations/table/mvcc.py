@@ -260,8 +260,8 @@ MUTATIONS = (
     _txn(
         name="mvcc/txn-sees-old-revision",
         breaks="a range does not see what its transaction wrote before",
-        old="self.revision + 1 if self.changes else self.revision)\n\n    def put",
-        new="self.revision)\n\n    def put",
+        old="return self.revision + 1 if self.changes else self.revision",
+        new="return self.revision",
     ),
     _txn(
         name="mvcc/count-txn",
@@ -284,7 +284,7 @@ MUTATIONS = (
     _range(
         name="mvcc/range-count",
         breaks="the count stops at the limit",
-        old="return matches, len(matches) + sum(1 for _ in found)",
+        old="return matches, len(matches) + sum(1 for _ in alive)",
         new="return matches, len(matches)",
     ),
     _range(
@@ -292,6 +292,12 @@ MUTATIONS = (
         breaks="the count leaves out what a filter does",
         old="return RangeResult(kvs, count, more, current_revision)",
         new="return RangeResult(kvs, surviving, more, current_revision)",
+    ),
+    _range(
+        name="mvcc/range-lost-revision",
+        breaks="a pair that the backend has lost is silently left out",
+        old="    if len(stored) < len(matches):\n",
+        new="    if False:\n",
     ),
     _range(
         name="mvcc/read-at-compact-revision",

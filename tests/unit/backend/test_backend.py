@@ -208,6 +208,7 @@ def test_nothing_works_before_open_or_after_close(path: Path) -> None:
             lambda: backend.batch_tx.append(KEY, b"k", b"v"),
             lambda: backend.batch_tx.delete(KEY, b"k"),
             lambda: backend.batch_tx.get(KEY, b"k"),
+            lambda: backend.batch_tx.get_all(KEY, [b"k"]),
             lambda: list(backend.batch_tx.range(KEY, b"")),
             backend.commit,
             backend.read_tx,

@@ -129,6 +129,12 @@ class BackendMachine(RuleBasedStateMachine):
         assert self.backend.batch_tx.get(bucket, key) == value
         self.read_bytes += len(value or b"")
 
+    @rule(bucket=buckets, wanted=st.lists(keys, max_size=5))
+    def get_all(self, bucket: bytes, wanted: list[bytes]) -> None:
+        values = [self.written[bucket].get(key) for key in wanted]
+        assert self.backend.batch_tx.get_all(bucket, wanted) == values
+        self.read_bytes += sum(len(value or b"") for value in values)
+
     @rule()
     def commit(self) -> None:
         self.backend.commit()

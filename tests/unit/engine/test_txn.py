@@ -279,6 +279,21 @@ def test_later_operations_see_earlier_writes(bench: Bench) -> None:
     assert KeyValue.decode(pair) == KeyValue(b"n", 5, 5, 1, b"new")
 
 
+def test_pairs_of_the_answer_outlive_later_writes(bench: Bench) -> None:
+    stored = KeyValue(b"b", 2, 2, 1, b"1").encode()
+    read, put, deleted = bench.run(
+        RangeQuery(b"b"),
+        PutRequest(b"b", b"new", prev_kv=True),
+        DeleteRangeRequest(b"b", prev_kv=True),
+        PutRequest(b"n"),
+    ).responses[:3]
+    assert isinstance(read, RangeResult)
+    assert isinstance(put, PutResult)
+    assert isinstance(deleted, DeleteRangeResult)
+    assert (read.kvs, put.prev_kv) == ([stored], stored)
+    assert deleted.prev_kvs == [KeyValue(b"b", 2, 5, 2, b"new").encode()]
+
+
 def test_a_range_at_an_older_revision_does_not_see_them(bench: Bench) -> None:
     answer = bench.run(PutRequest(b"b", b"new"), RangeQuery(b"b", revision=4))
     found = answer.responses[1]
@@ -307,7 +322,7 @@ def test_a_delete_of_nothing_makes_no_revision_of_its_own(bench: Bench) -> None:
 
 
 def test_put_flags_work_inside_a_txn(bench: Bench) -> None:
-    before = bench.store.read().range(RangeQuery(b"c")).kvs[0]
+    before = bytes(bench.store.read().range(RangeQuery(b"c")).kvs[0])
     answer = bench.run(PutRequest(b"c", prev_kv=True, ignore_value=True))
     assert answer.responses == [PutResult(5, before)]
     [pair] = bench.store.read().range(RangeQuery(b"c")).kvs

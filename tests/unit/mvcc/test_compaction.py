@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pytest
 
-from miniet.mvcc import CompactedError, FutureRevisionError, Store
+from miniet.mvcc import CompactedError, FutureRevisionError, RangeResult, Store
 from miniet.mvcc.compaction import INDEX_STEP_KEYS
 from miniet.mvcc.ports import META_BUCKET
 from miniet.mvcc.revision import revision_key
@@ -67,8 +67,8 @@ def test_compactions_one_after_another_leave_the_same(store: Store) -> None:
 def test_reads_at_the_compact_revision_or_later_do_not_change(
     store: Store, revision: int
 ) -> None:
-    def history() -> list[list[bytes]]:
-        return [store.read().range(everything(at)).kvs for at in range(revision, 14)]
+    def history() -> list[RangeResult]:
+        return [store.read().range(everything(at)).own() for at in range(revision, 14)]
 
     before = history()
     store.compact(revision)

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from miniet.errors import InvariantError
 from miniet.mvcc import (
     CompactedError,
     FutureRevisionError,
@@ -11,6 +12,8 @@ from miniet.mvcc import (
     SortTarget,
     Store,
 )
+from miniet.mvcc.ports import KEY_BUCKET
+from miniet.mvcc.revision import revision_key
 from tests.support.lease_stub import LeaseStub
 from tests.support.stores import compact, decoded, delete, new_store, put
 
@@ -123,6 +126,20 @@ def test_pairs_are_what_was_stored(store: Store) -> None:
     result = store.read().range(RangeQuery(b"e"))
     assert result.kvs == [KeyValue(b"e", 9, 9, 1, b"2", 7).encode()]
     assert (result.count, result.more, result.revision) == (1, False, 9)
+
+
+def test_pairs_are_views_until_they_are_owned(store: Store) -> None:
+    query = RangeQuery(b"a", b"c")
+    views, owned = store.read().range(query), store.read().range(query).own()
+    assert owned == views
+    put(store, b"e")
+    assert owned.kvs == store.read().range(query).kvs != views.kvs
+
+
+def test_a_revision_that_the_backend_has_lost_is_damage(store: Store) -> None:
+    store.batch_tx.delete(KEY_BUCKET, revision_key(4, 0))
+    with pytest.raises(InvariantError, match=r"revision 4\.0 is not in the backend"):
+        store.read().range(RangeQuery(b"a", b"z"))
 
 
 def test_keys_only_leaves_out_the_value_and_nothing_else(store: Store) -> None:

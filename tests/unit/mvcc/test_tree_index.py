@@ -19,7 +19,9 @@ def index() -> TreeIndex:
 
 
 def alive(index: TreeIndex, key: bytes, range_end: bytes, at: int) -> list[bytes]:
-    return [found for found, _ in index.alive(key, range_end, at)]
+    entries = [entry for entry in index.walk(key, range_end) if entry.get(at)]
+    assert list(index.alive(key, range_end, at)) == [entry.get(at) for entry in entries]
+    return [entry.key for entry in entries]
 
 
 @pytest.mark.parametrize(

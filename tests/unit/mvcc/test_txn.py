@@ -14,6 +14,8 @@ from miniet.mvcc import (
     StorePoisonedError,
     WriteTxn,
 )
+from miniet.mvcc.ports import KEY_BUCKET
+from miniet.mvcc.revision import revision_key
 from tests.support.lease_stub import LeaseStub, NoSuchLeaseError
 from tests.support.memory_backend import MemoryBackend
 from tests.support.stores import (
@@ -83,16 +85,29 @@ def test_delete_of_nothing_answers_the_revision_of_earlier_changes(
 def test_range_inside_sees_earlier_changes_at_the_new_revision(store: Store) -> None:
     put(store, b"a", b"old")
     with store.write() as txn:
-        before = txn.range(RangeQuery(b"a"))
+        before = txn.range(RangeQuery(b"a")).own()
         txn.put(b"a", b"new")
-        after = txn.range(RangeQuery(b"a"))
-        by_number = txn.range(RangeQuery(b"a", revision=3))
+        after = txn.range(RangeQuery(b"a")).own()
+        by_number = txn.range(RangeQuery(b"a", revision=3)).own()
         txn.delete_range(b"a")
         gone = txn.range(RangeQuery(b"a"))
     assert (decoded(before.kvs)[0].value, before.revision) == (b"old", 2)
     assert (decoded(after.kvs)[0].value, after.revision) == (b"new", 3)
     assert by_number == after
     assert (gone.count, gone.revision) == (0, 3)
+
+
+def test_find_answers_from_the_index_alone(store: Store) -> None:
+    for key in (b"a", b"b", b"a", b"c", b"d"):
+        put(store, key)
+    store.batch_tx.delete(KEY_BUCKET, revision_key(4, 0))
+    assert store.read().find(b"a") == [(4, 0, 2, 2)]
+    assert store.read().find(b"a", b"c") == [(4, 0, 2, 2), (3, 0, 3, 1)]
+    with store.write() as txn:
+        txn.delete_range(b"c")
+        txn.put(b"d", b"")
+        assert txn.find(b"b", b"\x00") == [(3, 0, 3, 1), (7, 1, 6, 2)]
+    assert store.range_total == 3
 
 
 def test_revision_to_be_is_in_the_future_before_the_first_change(store: Store) -> None:
