@@ -39,9 +39,9 @@ class Reader:
         self._cursor: Callable[..., lmdb.Cursor[memoryview]] = txn.cursor
         # A cursor kept per bucket looks on its last page first: 0.18 us a key where a
         # get of the transaction takes 0.24 to 0.27.
-        self._getters: Mapping[bytes, Callable[[bytes], memoryview | None]] = {
-            bucket: txn.cursor(database).get for bucket, database in databases.items()
-        }
+        self._getters: Mapping[
+            bytes, Callable[[bytes | bytearray], memoryview | None]
+        ] = {bucket: txn.cursor(database).get for bucket, database in databases.items()}
 
     def _refuse(self, make_error: Callable[[], MinietError]) -> "Refusal":
         """Let every call raise, and let go of the transaction."""
@@ -63,7 +63,9 @@ class Reader:
             self.read_bytes += len(value)
         return value
 
-    def get_all(self, bucket: bytes, keys: Iterable[bytes]) -> list[memoryview | None]:
+    def get_all(
+        self, bucket: bytes, keys: Iterable[bytes | bytearray]
+    ) -> list[memoryview | None]:
         """Return the value of each key, None where there is none; cheapest in order.
 
         Args:

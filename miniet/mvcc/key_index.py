@@ -18,8 +18,9 @@ A deletion at the compaction revision itself goes with its generation, as in etc
 
 The newest generation is laid out in the `KeyIndex` itself, older ones in
 `Generation` records that most keys never have. A generation's revisions are one
-byte string, 16 bytes each, which the cyclic collector does not walk: of a key that
-was put and not deleted it sees one object, the entry.
+byte string, which the cyclic collector does not walk: of a key that was put and not
+deleted it sees one object, the entry. Each is the 17 bytes under which the backend has
+it, so that a range needs no more than to cut them off.
 
 Source: etcd v3.4.9 mvcc/key_index.go. Left out: `since`, which no server path calls.
 """
@@ -33,36 +34,34 @@ from typing import TypeAlias
 from miniet.errors import InvariantError
 from miniet.mvcc.revision import revision_key
 
-_FORMAT = struct.Struct(">QQ")
+_FORMAT = struct.Struct(">QxQ")  # of `revision_key`
 _REVISION_BYTES = _FORMAT.size
-_NEWEST = -_REVISION_BYTES
+NEWEST = -_REVISION_BYTES
 """Where the newest revision begins, counted from the end."""
 
-_pack = _FORMAT.pack
 _unpack_from = _FORMAT.unpack_from
 
 COPIED_BYTES_MAX = 512
-"""Up to this size, 32 revisions, they are `bytes`, copied by each put: no slack, and
+"""Up to this size, 30 revisions, they are `bytes`, copied by each put: no slack, and
 24 bytes less around them. Beyond it a `bytearray`, which grows in place with an eighth
 of slack, so that a put does not take the longer the longer the history is."""
 
 Revisions: TypeAlias = bytes | bytearray
-"""Packed revisions: main, sub, main, sub, ... ascending, 8 bytes each, big-endian:
-their byte order is revision order."""
+"""Revisions as `revision_key` encodes them, ascending; their byte order is theirs."""
 
 Found: TypeAlias = tuple[int, int, int, int]
 """A key as of some revision: main and sub of its last put, created main, version."""
 
 
 def _not_above(revisions: Revisions, main: int, sub: int) -> InvariantError:
-    newest_main, newest_sub = _unpack_from(revisions, _NEWEST)
+    newest_main, newest_sub = _unpack_from(revisions, NEWEST)
     return InvariantError(f"put at {main}.{sub} after {newest_main}.{newest_sub}")
 
 
 def _count_up_to(revisions: Revisions, at: int) -> int:
     """Return how many of the revisions, 1 or more, have main <= at."""
     offsets = range(0, len(revisions), _REVISION_BYTES)
-    if _unpack_from(revisions, _NEWEST)[0] <= at:
+    if _unpack_from(revisions, NEWEST)[0] <= at:
         return len(offsets)
     # (at + 1,) sorts after each revision of main `at`, before all of the next main.
     return bisect_left(offsets, (at + 1,), key=partial(_unpack_from, revisions))
@@ -111,7 +110,7 @@ class KeyIndex:
         self.key = key
         self.created_main = created_main
         self.version = version
-        self.revisions: Revisions = _pack(main, sub)
+        self.revisions: Revisions = revision_key(main, sub)
         self.closed: list[Generation] | None = None
 
     def __repr__(self) -> str:
@@ -148,11 +147,11 @@ class KeyIndex:
 
         Raises:
             InvariantError: the revision is not above the newest one.
-        Memory: 16 bytes. Cost: O(1), copying up to `COPIED_BYTES_MAX`.
+        Memory: 17 bytes. Cost: O(1), copying up to `COPIED_BYTES_MAX`.
         """
-        packed = _pack(main, sub)
+        packed = revision_key(main, sub)
         revisions = self.revisions
-        if revisions[_NEWEST:] >= packed:
+        if revisions[NEWEST:] >= packed:
             raise _not_above(revisions, main, sub)
         if 0 < len(revisions) < COPIED_BYTES_MAX:
             self.revisions = revisions + packed
@@ -162,7 +161,7 @@ class KeyIndex:
             revisions += packed
             self.revisions = revisions
         else:
-            if self.closed and self.closed[-1].revisions[_NEWEST:] >= packed:
+            if self.closed and self.closed[-1].revisions[NEWEST:] >= packed:
                 raise _not_above(self.closed[-1].revisions, main, sub)
             self.created_main = main
             self.revisions = packed
@@ -194,7 +193,7 @@ class KeyIndex:
         Cost: O(1) for the newest, else O(generations + log revisions).
         """
         if self.revisions:
-            main, sub = _unpack_from(self.revisions, _NEWEST)
+            main, sub = _unpack_from(self.revisions, NEWEST)
             if main <= at:
                 return main, sub, self.created_main, self.version
         return self._get_older(at)
@@ -205,7 +204,7 @@ class KeyIndex:
             if not revisions or _unpack_from(revisions)[0] > at:
                 continue
             is_closed = revisions is not self.revisions
-            if is_closed and _unpack_from(revisions, _NEWEST)[0] <= at:
+            if is_closed and _unpack_from(revisions, NEWEST)[0] <= at:
                 return None
             count = _count_up_to(revisions, at)
             main, sub = _unpack_from(revisions, (count - 1) * _REVISION_BYTES)
@@ -233,7 +232,7 @@ class KeyIndex:
         dropped_revisions = dropped_generations = 0
         closed = self.closed
         if closed:
-            while closed and _unpack_from(closed[0].revisions, _NEWEST)[0] <= at:
+            while closed and _unpack_from(closed[0].revisions, NEWEST)[0] <= at:
                 dropped_revisions += len(closed.pop(0).revisions) // _REVISION_BYTES
                 dropped_generations += 1
             if not closed:
@@ -247,8 +246,7 @@ class KeyIndex:
                 revisions = bytes(revisions[count * _REVISION_BYTES :])
                 target.revisions = revisions
                 dropped_revisions += count
-            main, sub = _unpack_from(revisions)
-            keep.add(revision_key(main, sub))
+            keep.add(bytes(revisions[:_REVISION_BYTES]))
         return dropped_generations, dropped_revisions
 
     def _check(self) -> None:

@@ -21,7 +21,9 @@ class ReadTx(Protocol):
         """
         ...
 
-    def get_all(self, bucket: bytes, keys: Iterable[bytes]) -> list[memoryview | None]:
+    def get_all(
+        self, bucket: bytes, keys: Iterable[bytes | bytearray]
+    ) -> list[memoryview | None]:
         """Return the value of each key, as `get` does."""
         ...
 

@@ -10,15 +10,17 @@ Source: etcd v3.4.9 etcdserver/apply.go (Range), mvcc/kvstore_txn.go (rangeKeys)
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
 from itertools import islice
 from operator import itemgetter
+from typing import cast
 
 from miniet.errors import InvariantError
 from miniet.mvcc.errors import CompactedError, FutureRevisionError
-from miniet.mvcc.key_index import Found
+from miniet.mvcc.key_index import Found, Revisions
 from miniet.mvcc.kv import KeyValue, without_value
 from miniet.mvcc.ports import KEY_BUCKET, ReadTx
-from miniet.mvcc.revision import revision_key
+from miniet.mvcc.revision import parse_revision_key, revision_key
 from miniet.mvcc.tree_index import TreeIndex
 
 
@@ -67,6 +69,11 @@ class RangeQuery:
     max_mod_revision: int = 0
     min_create_revision: int = 0
     max_create_revision: int = 0
+
+    @property
+    def is_descending(self) -> bool:
+        """Whether the largest comes first."""
+        return self.sort_order == SortOrder.DESCEND
 
     @property
     def has_filter(self) -> bool:
@@ -120,39 +127,70 @@ def run_range(
         raise FutureRevisionError(at, current_revision)
     if at < compact_revision:
         raise CompactedError(at, compact_revision)
-    matches, count = _select(query, index, at)
+    if query.has_filter or query.sort_target in _NUMBERS:
+        keys, count, surviving = _select_by_numbers(query, index, at)
+    elif not query.range_end:
+        single = index.get(query.key, at)
+        keys = [] if single is None else [revision_key(single[0], single[1])]
+        count = surviving = len(keys)
+    else:
+        found = index.revision_keys(query.key, query.range_end, at)
+        keys = list(islice(found, _needed(query)))
+        count = surviving = len(keys) + sum(1 for _ in found)
     if query.count_only:
         return RangeResult([], count, False, current_revision)
-    surviving = count
-    if query.has_filter:
-        matches = [found for found in matches if _passes(query, found)]
-        surviving = len(matches)
-    if query.sort_order or query.sort_target:
-        _sort(matches, query, tx)
+    if query.sort_target == SortTarget.VALUE:
+        keys.sort(key=partial(_value_at, tx), reverse=query.is_descending)
+    elif query.sort_target not in _NUMBERS and query.is_descending:
+        keys.reverse()
     more = 0 < query.limit < surviving
     if query.limit > 0:
-        del matches[query.limit :]
-    kvs: Sequence[bytes | memoryview] = _stored(tx, matches)
+        del keys[query.limit :]
+    kvs: Sequence[bytes | memoryview] = _stored(tx, keys)
     if query.keys_only:
         kvs = list(map(without_value, kvs))
     return RangeResult(kvs, count, more, current_revision)
 
 
-def _select(query: RangeQuery, index: TreeIndex, at: int) -> tuple[list[Found], int]:
-    """Return the first matches that can be needed, and the number of all."""
-    if not query.range_end:
-        single = index.get(query.key, at)
-        return ([], 0) if single is None else ([single], 1)
-    alive = index.alive(query.key, query.range_end, at)
-    needed: int | None = None
+def _needed(query: RangeQuery) -> int | None:
+    """Return how many of the first matches can be needed; None: all."""
     if query.count_only:
-        needed = 0
-    elif query.limit > 0 and not query.sort_order and not query.has_filter:
+        return 0
+    if query.limit > 0 and not query.sort_order and not query.has_filter:
         # etcd reads one more than the limit to learn whether there is more; a sort
         # by target with order NONE sees that one.
-        needed = query.limit + (1 if query.sort_target else 0)
-    matches = list(islice(alive, needed))
-    return matches, len(matches) + sum(1 for _ in alive)
+        return query.limit + (1 if query.sort_target else 0)
+    return None
+
+
+_NUMBERS: dict[SortTarget, Callable[[Found], int]] = {
+    SortTarget.VERSION: itemgetter(3),
+    SortTarget.CREATE: itemgetter(2),
+    SortTarget.MOD: itemgetter(0),
+}
+"""What the index knows of a key, as sort keys."""
+
+
+def _select_by_numbers(
+    query: RangeQuery, index: TreeIndex, at: int
+) -> tuple[list[Revisions], int, int]:
+    """Filter and sort by revisions and versions, all from the index.
+
+    Ties stay in key order, as they came; etcd leaves that open.
+
+    Returns:
+        (backend keys of what is needed, number of all keys, of those that passed)
+    """
+    alive = index.alive(query.key, query.range_end, at)
+    matches = list(islice(alive, _needed(query)))
+    count = surviving = len(matches) + sum(1 for _ in alive)
+    if query.has_filter:
+        matches = [found for found in matches if _passes(query, found)]
+        surviving = len(matches)
+    if query.sort_target in _NUMBERS:
+        matches.sort(key=_NUMBERS[query.sort_target], reverse=query.is_descending)
+    keys: list[Revisions] = [revision_key(main, sub) for main, sub, _, _ in matches]
+    return keys, count, surviving
 
 
 def _passes(query: RangeQuery, found: Found) -> bool:
@@ -165,34 +203,15 @@ def _passes(query: RangeQuery, found: Found) -> bool:
     )
 
 
-_SORT_KEYS: dict[SortTarget, Callable[[Found], int]] = {
-    SortTarget.VERSION: itemgetter(3),
-    SortTarget.CREATE: itemgetter(2),
-    SortTarget.MOD: itemgetter(0),
-}
+def _value_at(tx: ReadTx, key: Revisions) -> bytes:
+    return KeyValue.decode(_stored(tx, [key])[0]).value
 
 
-def _sort(matches: list[Found], query: RangeQuery, tx: ReadTx) -> None:
-    """Sort by target; ties stay in key order, as they came; etcd leaves that open."""
-
-    def value_of(found: Found) -> bytes:
-        return KeyValue.decode(_stored(tx, [found])[0]).value
-
-    is_descending = query.sort_order == SortOrder.DESCEND
-    if query.sort_target == SortTarget.VALUE:
-        matches.sort(key=value_of, reverse=is_descending)
-    elif query.sort_target:
-        matches.sort(key=_SORT_KEYS[query.sort_target], reverse=is_descending)
-    elif is_descending:
-        matches.reverse()
-
-
-def _stored(tx: ReadTx, matches: list[Found]) -> list[memoryview]:
+def _stored(tx: ReadTx, keys: list[Revisions]) -> list[memoryview]:
     """Read the pairs of what was found, all at once."""
-    keys = [revision_key(main, sub) for main, sub, _, _ in matches]
     found = tx.get_all(KEY_BUCKET, keys)
-    stored = [pair for pair in found if pair is not None]
-    if len(stored) < len(matches):
-        main, sub, *_ = matches[found.index(None)]
+    if not all(found):  # every pair has bytes
+        missing = next(key for key, pair in zip(keys, found, strict=True) if not pair)
+        main, sub, _ = parse_revision_key(missing)
         raise InvariantError(f"revision {main}.{sub} is not in the backend")
-    return stored
+    return cast("list[memoryview]", found)

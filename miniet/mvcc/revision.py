@@ -43,7 +43,7 @@ def tombstone_key(main: int, sub: int) -> bytes:
     return _pack(main, _SEPARATOR, sub) + _TOMBSTONE_MARK
 
 
-def parse_revision_key(key: bytes | memoryview) -> tuple[int, int, bool]:
+def parse_revision_key(key: bytes | bytearray | memoryview) -> tuple[int, int, bool]:
     """Decode a backend key as (main, sub, whether it is a deletion).
 
     Raises:

@@ -37,7 +37,7 @@ class StoreStatistics:
     key_count: keys that exist now.
     index_key_count: keys in the index: those, and deleted ones not yet compacted.
     generation_count: generations of all keys, with the empty one of deleted keys.
-    index_revision_count: revisions in the index, 16 bytes each.
+    index_revision_count: revisions in the index, 17 bytes each.
     index_cut_revision_count: revisions that the last compaction to have walked the
         whole index took from keys that live on. Go re-slices their arrays, which stay
         as they were until they must grow; here they are copied.

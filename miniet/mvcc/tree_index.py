@@ -12,14 +12,15 @@ from itertools import islice, repeat
 from sortedcontainers import SortedDict
 
 from miniet.errors import InvariantError
-from miniet.mvcc.key_index import Found, KeyIndex
+from miniet.mvcc.key_index import NEWEST, Found, KeyIndex, Revisions
+from miniet.mvcc.revision import revision_key
 
 
 class TreeIndex:
     """Every key that is alive, or deleted and not yet compacted away.
 
     Kept: per key its bytes, a `KeyIndex`, its packed revisions, and a slot in dict
-    and list; 16 bytes per change beyond the first.
+    and list; 17 bytes per change beyond the first.
 
     live_count: keys that exist now.
     generation_count: over all keys, with the empty one after a deletion.
@@ -74,7 +75,7 @@ class TreeIndex:
             this put.
         Raises:
             InvariantError: the revision is not above the newest one of the key.
-        Memory: 16 bytes, for a new key its whole entry. Cost: O(1), new keys O(log n).
+        Memory: 17 bytes, for a new key its whole entry. Cost: O(1), new keys O(log n).
         """
         entry: KeyIndex | None = self._entries.get(key)
         if entry is None:
@@ -162,6 +163,21 @@ class TreeIndex:
         Args and cost as for `walk`.
         """
         return filter(None, map(KeyIndex.get, self.walk(key, range_end), repeat(at)))
+
+    def revision_keys(
+        self, key: bytes, range_end: bytes, at: int
+    ) -> Iterator[Revisions]:
+        """Find the same as `alive`, as keys of the backend.
+
+        Cost: a third of `alive`, where nothing is newer than `at`.
+        """
+        after = revision_key(at + 1, 0)
+        for entry in self.walk(key, range_end):
+            newest = entry.revisions[NEWEST:]
+            if b"" < newest < after:
+                yield newest
+            elif (found := entry.get(at)) is not None:
+                yield revision_key(found[0], found[1])
 
     def keep(self, at: int) -> set[bytes]:
         """Return the revision keys <= `at` that a compaction at `at` would spare.

@@ -137,7 +137,7 @@ class WriteTxn(ReadTxn):
             main revision of this transaction.
         Raises:
             RequestError: `lease` does not exist (the lessor's error); nothing changed.
-        Memory: a new key its index entry, any other put 16 bytes; the stored bytes
+        Memory: a new key its index entry, any other put 17 bytes; the stored bytes
             until `changes` and the watchers let go of them.
         """
         self._require_open()

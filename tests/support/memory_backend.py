@@ -29,7 +29,9 @@ class _Read:
         value = self._buckets.get(bucket, {}).get(key)
         return None if value is None else self._view(value)
 
-    def get_all(self, bucket: bytes, keys: Iterable[bytes]) -> list[memoryview | None]:
+    def get_all(
+        self, bucket: bytes, keys: Iterable[bytes | bytearray]
+    ) -> list[memoryview | None]:
         return [self.get(bucket, key) for key in keys]
 
     def range(

@@ -51,8 +51,8 @@ MUTATIONS = (
     _key_index(
         name="mvcc/compact-spares-tombstone",
         breaks="a deletion at the compaction revision itself stays",
-        old="while closed and _unpack_from(closed[0].revisions, _NEWEST)[0] <= at:",
-        new="while closed and _unpack_from(closed[0].revisions, _NEWEST)[0] < at:",
+        old="while closed and _unpack_from(closed[0].revisions, NEWEST)[0] <= at:",
+        new="while closed and _unpack_from(closed[0].revisions, NEWEST)[0] < at:",
     ),
     _key_index(
         name="mvcc/compact-takes-what-is-read",
@@ -69,7 +69,7 @@ MUTATIONS = (
     _key_index(
         name="mvcc/compact-forgets-keep",
         breaks="a surviving revision is not named, so its record is deleted",
-        old="            keep.add(revision_key(main, sub))",
+        old="            keep.add(bytes(revisions[:_REVISION_BYTES]))",
         new="            pass",
     ),
     _key_index(
@@ -99,8 +99,8 @@ MUTATIONS = (
     _key_index(
         name="mvcc/get-at-deletion",
         breaks="a key is still seen at the revision of its deletion",
-        old="if is_closed and _unpack_from(revisions, _NEWEST)[0] <= at:",
-        new="if is_closed and _unpack_from(revisions, _NEWEST)[0] < at:",
+        old="if is_closed and _unpack_from(revisions, NEWEST)[0] <= at:",
+        new="if is_closed and _unpack_from(revisions, NEWEST)[0] < at:",
     ),
     _key_index(
         name="mvcc/get-older",
@@ -272,8 +272,8 @@ MUTATIONS = (
     _range(
         name="mvcc/range-limit",
         breaks="one pair more than the limit is answered",
-        old="del matches[query.limit :]",
-        new="del matches[query.limit + 1 :]",
+        old="del keys[query.limit :]",
+        new="del keys[query.limit + 1 :]",
     ),
     _range(
         name="mvcc/range-more",
@@ -281,11 +281,25 @@ MUTATIONS = (
         old="more = 0 < query.limit < surviving",
         new="more = 0 < query.limit <= surviving",
     ),
+    Mutation(
+        name="mvcc/range-sees-the-newest",
+        file="miniet/mvcc/tree_index.py",
+        breaks="a range of an older revision gets the newest put of a key",
+        old='            if b"" < newest < after:',
+        new="            if newest:",
+        tests=(_UNIT + "test_range_query.py",),
+    ),
     _range(
         name="mvcc/range-count",
         breaks="the count stops at the limit",
-        old="return matches, len(matches) + sum(1 for _ in alive)",
-        new="return matches, len(matches)",
+        old="count = surviving = len(keys) + sum(1 for _ in found)",
+        new="count = surviving = len(keys)",
+    ),
+    _range(
+        name="mvcc/range-count-by-numbers",
+        breaks="the count of a range sorted by version stops at the limit",
+        old="count = surviving = len(matches) + sum(1 for _ in alive)",
+        new="count = surviving = len(matches)",
     ),
     _range(
         name="mvcc/range-count-of-filter",
@@ -296,7 +310,7 @@ MUTATIONS = (
     _range(
         name="mvcc/range-lost-revision",
         breaks="a pair that the backend has lost is silently left out",
-        old="    if len(stored) < len(matches):\n",
+        old="    if not all(found):  # every pair has bytes\n",
         new="    if False:\n",
     ),
     _range(
