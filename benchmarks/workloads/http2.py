@@ -95,7 +95,8 @@ class Connection:
         pending = self._incomplete + received
         at, found = 0, []
         while len(pending) - at >= frames.HEADER_BYTES:
-            size, kind, flags, _ = frames.read_header(pending, at)
+            high, low, kind, flags, _ = frames.HEADER.unpack_from(pending, at)
+            size = high << 8 | low
             begin = at + frames.HEADER_BYTES
             if len(pending) < begin + size:
                 break
