@@ -6,7 +6,7 @@ length; they are neither parsed nor encoded again. Everything else goes through
 rest, so the header is made apart.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from google.protobuf.message import Message
 
@@ -119,13 +119,25 @@ def _op_response(result: OpResult) -> bytes:
     return _embedded(tag, delete_range_response(header, result))
 
 
-def watch_response(header: bytes, answer: WatchResponse) -> bytes:
-    """Encode a WatchResponse."""
+def watch_responses(
+    headers: Headers, term: int, answers: Iterable[WatchResponse]
+) -> Iterator[bytes]:
+    """Encode WatchResponses; what neighbours have in common is encoded once."""
+    events: Sequence[bytes] = ()
+    header = rest = b""
+    for answer in answers:
+        if not events or answer.events is not events:
+            events = answer.events
+            # A compaction notice has revision 0, and it stays 0.
+            header = headers.encode(answer.revision, term)
+            rest = _after_watch_id(answer)
+        yield b"".join((header, _number(b"\x10", answer.watch_id), rest))
+
+
+def _after_watch_id(answer: WatchResponse) -> bytes:
     reason = answer.cancel_reason.encode()
     return b"".join(
         (
-            header,
-            _number(b"\x10", answer.watch_id),
             _number(b"\x18", answer.created),
             _number(b"\x20", answer.canceled),
             _number(b"\x28", answer.compact_revision),

@@ -170,8 +170,8 @@ MUTATIONS = (
     _stream(
         name="watch/compacted-not-canceled",
         breaks="a compacted watcher is not told that it has ended",
-        old="                    canceled=queued.revision == 0,\n",
-        new="",
+        old="        canceled = queued.revision == 0\n",
+        new="        canceled = False\n",
     ),
     _stream(
         name="watch/cancel-answer-late",
@@ -202,6 +202,30 @@ MUTATIONS = (
         old="        if sent:\n",
         new="        if sent or batch:\n",
         tests=(_UNIT + "test_outbox.py", _UNIT + "test_watchable_store.py"),
+    ),
+    Mutation(
+        name="watch/count-shared",
+        breaks="a batch that leaves for one watcher counts as gone for all",
+        file="miniet/watch/undelivered.py",
+        old="        batch.holder_count -= count\n",
+        new="        batch.holder_count = 0\n",
+        tests=(_UNIT + "test_outbox.py",),
+    ),
+    Mutation(
+        name="watch/unlike-together",
+        breaks="a watcher gets previous pairs because its neighbour wants them",
+        file="miniet/watch/outbox.py",
+        old="                and last.prev_kv is prev_kv\n",
+        new="",
+        tests=(_UNIT + "test_outbox.py",),
+    ),
+    Mutation(
+        name="watch/takes-all-alike",
+        breaks="a slow stream is taken more events than it has room for",
+        file="miniet/watch/outbox.py",
+        old="min(limit, max(1, bytes_max // first.batch.byte_count))",
+        new="limit",
+        tests=(_UNIT + "test_outbox.py", _UNIT + "test_watch_stream.py"),
     ),
     Mutation(
         name="watch/count-held",
