@@ -80,6 +80,7 @@ class Connection:
             self._left = data[self._consume(data) :]
         except PeerError as error:
             self._fail(error.code, str(error))
+        session.events = []  # messages are not kept until the next ones come
         return events
 
     def _consume(self, data: bytes) -> int:
