@@ -6,7 +6,7 @@ length; they are neither parsed nor encoded again. Everything else goes through
 rest, so the header is made apart.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 
 from google.protobuf.message import Message
 
@@ -119,19 +119,13 @@ def _op_response(result: OpResult) -> bytes:
     return _embedded(tag, delete_range_response(header, result))
 
 
-def watch_responses(
-    headers: Headers, term: int, answers: Iterable[WatchResponse]
-) -> Iterator[bytes]:
-    """Encode WatchResponses; what neighbours have in common is encoded once."""
-    events: Sequence[bytes] = ()
-    header = rest = b""
-    for answer in answers:
-        if not events or answer.events is not events:
-            events = answer.events
-            # A compaction notice has revision 0, and it stays 0.
-            header = headers.encode(answer.revision, term)
-            rest = _after_watch_id(answer)
-        yield b"".join((header, _number(b"\x10", answer.watch_id), rest))
+def watch_responses(header: bytes, answer: WatchResponse) -> list[bytes]:
+    """Encode a WatchResponse for each watcher that gets it."""
+    rest = _after_watch_id(answer)
+    return [
+        b"".join((header, _number(b"\x10", watch_id), rest))
+        for watch_id in (answer.watch_id, *answer.more_ids)
+    ]
 
 
 def _after_watch_id(answer: WatchResponse) -> bytes:

@@ -223,8 +223,7 @@ class StreamCall(OpenCall):
 
     def _send(self, *responses: bytes) -> None:
         self._client.connection.send(self.stream_id, *responses)
-        for response in responses:
-            self._calls.sent(response)
+        self._calls.sent_all(responses)
         self._client.flush_soon()
 
     def _is_behind(self) -> bool:

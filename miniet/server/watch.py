@@ -52,7 +52,12 @@ class WatchService(Service):
         answers = watch_stream.take(_RESPONSES_MAX, _EVENT_BYTES_MAX)
         if answers:
             self._driver.kick_watchers()
-        return [*convert.watch_responses(self._headers, self._engine.term, answers)]
+        encoded: list[bytes] = []
+        for answer in answers:
+            # A compaction notice has revision 0, and it stays 0.
+            header = self._headers.encode(answer.revision, self._engine.term)
+            encoded += convert.watch_responses(header, answer)
+        return encoded
 
     def _take(self, request: rpc_pb2.WatchRequest, watch_stream: WatchStream) -> None:
         kind = request.WhichOneof("request_union")

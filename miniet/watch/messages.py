@@ -45,13 +45,13 @@ class WatchCreate:
 
 @dataclass(slots=True)
 class WatchResponse:
-    """One message to the client.
+    """One message to the client, or the same one for several watchers.
 
     revision: for the header; 0 in the notice that a watcher was compacted away.
     compact_revision: set in that notice only: the oldest revision that is left.
     fragment: more of the same batch follows.
-    events: each an encoded `mvccpb.Event`, shared with other responses. Responses
-        with the same sequence of events differ in their watch ids alone.
+    events: each an encoded `mvccpb.Event`, shared with other responses.
+    more_ids: further watchers that get the same, each in a message of its own.
     """
 
     watch_id: int
@@ -62,6 +62,7 @@ class WatchResponse:
     cancel_reason: str = ""
     fragment: bool = False
     events: Sequence[bytes] = ()
+    more_ids: Sequence[int] = ()
 
     def fragments(self, limit_bytes: int) -> Iterator["WatchResponse"]:
         """Split into responses below `limit_bytes`, or of one event where it must be.

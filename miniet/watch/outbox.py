@@ -135,7 +135,6 @@ class Outbox:
         watch_id: int,
         revision: int,
         batch: EventBatch | None,
-        *,
         compact_revision: int = 0,
         prev_kv: bool = False,
         fragment: bool = False,

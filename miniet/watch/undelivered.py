@@ -42,7 +42,9 @@ class Undelivered:
         """Book a batch that was put into a stream's outbox."""
         self.pending_event_count += len(batch.events)
         self.pending_event_bytes += batch.byte_count
-        self._hold(batch)
+        batch.holder_count += 1
+        if batch.holder_count == 1:  # of many that watch one key, the first
+            self._hold(batch)
 
     def leave_queue(self, batch: EventBatch, count: int, *, sent: bool) -> None:
         """Book a batch that was taken out to be sent, or dropped with its stream.
@@ -61,7 +63,9 @@ class Undelivered:
         """Book a batch that found no room and stays with its watcher."""
         self.victim_event_count += len(batch.events)
         self.victim_event_bytes += batch.byte_count
-        self._hold(batch)
+        batch.holder_count += 1
+        if batch.holder_count == 1:  # of many that watch one key, the first
+            self._hold(batch)
 
     def leave_victims(self, batch: EventBatch) -> None:
         """Book a batch that a victim gave up: queued at last, or cancelled."""
@@ -70,9 +74,6 @@ class Undelivered:
         self._release(batch, 1)
 
     def _hold(self, batch: EventBatch) -> None:
-        batch.holder_count += 1
-        if batch.holder_count > 1:
-            return
         for event in batch.events:
             if not event.holder_count:
                 self.held_event_count += 1

@@ -4,6 +4,7 @@ Source: etcd v3.4.23 mvcc/watcher.go, etcdserver/api/v3rpc/watch.go.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from miniet.errors import InvariantError
@@ -243,20 +244,24 @@ class WatchStream:
         self, queued: QueuedResponses, events: Sequence[bytes]
     ) -> Iterator[WatchResponse]:
         """Turn what was queued into messages, and these into fragments."""
-        # Only the notice of a compaction has no revision.
-        canceled = queued.revision == 0
+        first, *more = queued.watch_ids
+        response = WatchResponse(
+            first,
+            queued.revision,
+            # Only the notice of a compaction has no revision.
+            canceled=queued.revision == 0,
+            compact_revision=queued.compact_revision,
+            events=events,
+        )
+        if not queued.fragment:
+            response.more_ids = more
+            yield response
+            return
+        # Clients put a watcher's fragments together only if they come without others.
         for watch_id in queued.watch_ids:
-            response = WatchResponse(
-                watch_id,
-                queued.revision,
-                canceled=canceled,
-                compact_revision=queued.compact_revision,
-                events=events,
+            yield from replace(response, watch_id=watch_id).fragments(
+                self._fragment_bytes
             )
-            if queued.fragment:
-                yield from response.fragments(self._fragment_bytes)
-            else:
-                yield response
 
     def _with_previous(self, event: WatchEvent) -> bytes:
         previous = self._host.previous_pair(event)

@@ -179,7 +179,8 @@ class WatchableStore:
                         batch = batches[watcher] = EventBatch()
                     batch.add(shared)
         for watcher, batch in batches.items():
-            self._hand_over(watcher, revision, batch)
+            if not watcher.send(revision, batch):
+                self._make_victim(watcher, revision, batch)
 
     def _notify_one(self, revision: int, event: Event) -> None:
         """The usual transaction: one batch serves all its watchers."""
@@ -192,12 +193,12 @@ class WatchableStore:
         batch = EventBatch()
         batch.add(WatchEvent(event))
         for watcher in wanting:
-            self._hand_over(watcher, revision, batch)
+            if not watcher.send(revision, batch):
+                self._make_victim(watcher, revision, batch)
 
-    def _hand_over(self, watcher: Watcher, revision: int, batch: EventBatch) -> None:
-        if not watcher.send(revision, batch):
-            watcher.min_revision = revision + 1
-            self._move(watcher, WatcherChange.NO_ROOM, batch)
+    def _make_victim(self, watcher: Watcher, revision: int, batch: EventBatch) -> None:
+        watcher.min_revision = revision + 1
+        self._move(watcher, WatcherChange.NO_ROOM, batch)
 
     # Steps
 

@@ -163,9 +163,9 @@ class Watcher:
             self.watch_id,
             revision,
             batch,
-            compact_revision=compact_revision,
-            prev_kv=self.prev_kv,
-            fragment=self.fragment,
+            compact_revision,
+            self.prev_kv,
+            self.fragment,
         ):
             return False
         if batch is not None:

@@ -47,14 +47,14 @@ MUTATIONS = (
     _store(
         name="watch/victim-twice",
         breaks="a victim gets its last revision again",
-        old="            watcher.min_revision = revision + 1\n",
-        new="            watcher.min_revision = revision\n",
+        old="        watcher.min_revision = revision + 1\n",
+        new="        watcher.min_revision = revision\n",
     ),
     _store(
         name="watch/victim-misses",
         breaks="a victim misses the revision after its batch",
-        old="            watcher.min_revision = revision + 1\n",
-        new="            watcher.min_revision = revision + 2\n",
+        old="        watcher.min_revision = revision + 1\n",
+        new="        watcher.min_revision = revision + 2\n",
     ),
     _store(
         name="watch/caught-up-early",
@@ -170,8 +170,8 @@ MUTATIONS = (
     _stream(
         name="watch/compacted-not-canceled",
         breaks="a compacted watcher is not told that it has ended",
-        old="        canceled = queued.revision == 0\n",
-        new="        canceled = False\n",
+        old="            canceled=queued.revision == 0,\n",
+        new="",
     ),
     _stream(
         name="watch/cancel-answer-late",

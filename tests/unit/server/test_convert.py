@@ -172,6 +172,7 @@ answers = st.builds(
     cancel_reason=st.sampled_from(("", "etcdserver: no such watch", "é")),
     fragment=st.booleans(),
     events=st.lists(events, max_size=3).map(encoded),
+    more_ids=st.lists(ids, max_size=3),
 )
 
 
@@ -188,14 +189,16 @@ def watch_response(answer: WatchResponse) -> rpc_pb2.WatchResponse:
     )
 
 
-@given(st.lists(answers, max_size=4), st.lists(ids, max_size=3))
-def test_watch_responses_are_protobuf_s(
-    taken: list[WatchResponse], more_ids: list[int]
-) -> None:
-    # The last one goes to further watchers, too: its events are shared.
-    taken += [replace(taken[-1], watch_id=watch_id) for watch_id in more_ids if taken]
-    expected = [watch_response(answer).SerializeToString() for answer in taken]
-    assert list(convert.watch_responses(HEADERS, TERM, taken)) == expected
+@given(answers)
+def test_watch_responses_are_protobuf_s_for_each_watcher(answer: WatchResponse) -> None:
+    head = HEADERS.encode(answer.revision, TERM)
+    singles = [
+        replace(answer, watch_id=watch_id)
+        for watch_id in (answer.watch_id, *answer.more_ids)
+    ]
+    assert convert.watch_responses(head, answer) == [
+        watch_response(single).SerializeToString() for single in singles
+    ]
 
 
 @given(ids, ids, st.integers(0, 2**63 - 1), ids)

@@ -1,6 +1,12 @@
 import pytest
 
-from miniet.watch import CancelReason, WatchStreamClosedError
+from miniet.mvcc import Event, EventType
+from miniet.watch import (
+    CancelReason,
+    EventBatch,
+    WatchEvent,
+    WatchStreamClosedError,
+)
 from tests.support.watch_rig import Client, Rig
 
 
@@ -405,10 +411,8 @@ def test_take_stops_after_the_bytes_asked_for(rig: Rig) -> None:
     rig.put(b"a", bytes(1000))
     # The fourth of six alike goes beyond; then what is left, of the next change too.
     taken = [client.stream.take(100, 3500), client.stream.take(100)]
-    assert [[r.watch_id for r in responses] for responses in taken] == [
-        [0, 1, 2, 3],
-        [4, 5, 0, 1, 2, 3, 4, 5],
-    ]
+    ids = [[(r.watch_id, *r.more_ids) for r in responses] for responses in taken]
+    assert ids == [[(0, 1, 2), (3,)], [(4, 5), (0, 1, 2, 3, 4, 5)]]
     rig.check()
 
 
@@ -424,14 +428,20 @@ def test_take_reads_no_more_previous_pairs_than_the_bytes_asked_for(rig: Rig) ->
     assert [len(responses) for responses in taken] == [4, 1, 1, 1, 1, 1]
 
 
-def test_responses_alike_share_their_events(rig: Rig) -> None:
+def test_fragments_of_watchers_that_want_the_same_do_not_mix() -> None:
+    rig = Rig(fragment_bytes=1000)
     client = rig.client()
     for _ in range(2):
-        client.create(b"a")
+        client.create(b"a", b"b", fragment=True)
     client.read()
-    rig.put(b"a")
-    first, second = client.stream.take(2)
-    assert first.events is second.events
+    batch = EventBatch()
+    for _ in range(3):
+        batch.add(WatchEvent(Event(EventType.PUT, b"a", 2, 2, bytes(600))))
+    for watcher in client.stream.watchers():
+        watcher.send(2, batch)
+    taken = client.stream.take(2)
+    assert [r.watch_id for r in taken] == [0, 0, 0, 1, 1, 1]
+    assert not any(r.more_ids for r in taken)
 
 
 # Closing
