@@ -3,7 +3,7 @@
 It parses and bounds requests, counts calls and messages, and says how a call ended.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import monotonic
 
 from google.protobuf.message import DecodeError, Message
@@ -61,6 +61,13 @@ class MethodCalls:
         if size > counters.sent_bytes_max:
             counters.sent_bytes_max = size
         self._traffic.sent_bytes_total += size
+
+    def sent_all(self, responses: Sequence[bytes]) -> None:
+        """Count several messages to the client, as `sent` does one."""
+        counters, sizes = self._counters, [*map(len, responses)]
+        counters.sent += len(sizes)
+        counters.sent_bytes_max = max(counters.sent_bytes_max, *sizes)
+        self._traffic.sent_bytes_total += sum(sizes)
 
 
 def unknown_method(path: str, services: Iterable[str]) -> str:

@@ -138,13 +138,19 @@ def _op_response(result: OpResult) -> bytes:
     return _embedded(tag, delete_range_response(header, result))
 
 
-def watch_response(header: bytes, answer: WatchResponse) -> bytes:
-    """Encode a WatchResponse."""
+def watch_responses(header: bytes, answer: WatchResponse) -> list[bytes]:
+    """Encode a WatchResponse for each watcher that gets it."""
+    rest = _after_watch_id(answer)
+    return [
+        b"".join((header, _number(b"\x10", watch_id), rest))
+        for watch_id in (answer.watch_id, *answer.more_ids)
+    ]
+
+
+def _after_watch_id(answer: WatchResponse) -> bytes:
     reason = answer.cancel_reason.encode()
     return b"".join(
         (
-            header,
-            _number(b"\x10", answer.watch_id),
             _number(b"\x18", answer.created),
             _number(b"\x20", answer.canceled),
             _number(b"\x28", answer.compact_revision),

@@ -18,6 +18,7 @@ from miniet.errors import RequestError
 from miniet.server.calls import MethodCalls, unknown_method
 from miniet.server.descriptors import connections_max
 from miniet.server.methods import Kind, Method, StreamHandler, UnaryHandler
+from miniet.server.pumped_stream import PumpedStream
 from miniet.server.recorders import LARGE_RESPONSE_BYTES, Traffic
 from miniet.server.rpc_errors import Code, status_of
 
@@ -225,10 +226,9 @@ class _Calls:
         task = asyncio.current_task()
         assert task is not None
         self._streams.add(task)
+        stream = _GrpcStream(requests, context, self._calls)
         try:
-            await cast(StreamHandler, self._handler)(
-                _GrpcStream(requests, context, self._calls)
-            )
+            await stream.serve(cast(StreamHandler, self._handler))
             code = Code.OK
         except RequestError as error:
             code = status_of(error).code
@@ -262,12 +262,13 @@ async def _once(request: bytes) -> AsyncIterator[bytes]:
     yield request
 
 
-class _GrpcStream:
+class _GrpcStream(PumpedStream):
     """A streaming call of grpcio behind `methods.Stream`."""
 
     def __init__(
         self, requests: AsyncIterator[bytes], context: _Context, calls: MethodCalls
     ) -> None:
+        super().__init__()
         self._requests = requests
         self._calls = calls
         self._write: Callable[[bytes], Awaitable[None]] = context.write

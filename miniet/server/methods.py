@@ -21,6 +21,10 @@ class Kind(Enum):
     BIDI_STREAM = "bidi_stream"
 
 
+Source = Callable[[], list[bytes]]
+"""Returns the next encoded responses; none: there is nothing at present."""
+
+
 class Stream(Protocol):
     """One open streaming call, as its handler sees it."""
 
@@ -30,6 +34,21 @@ class Stream(Protocol):
 
     async def send(self, response: bytes) -> None:
         """Send one encoded response; waits while the client is behind."""
+        ...
+
+    def send_from(self, source: Source) -> None:
+        """Send what `source` has at each `wake`, as fast as the client takes it.
+
+        In place of `send`, for a handler that does not decide when there is something.
+        """
+        ...
+
+    def wake(self) -> None:
+        """Say that the source has something again."""
+        ...
+
+    async def wait_sent(self) -> None:
+        """Wait until the source has nothing more."""
         ...
 
 

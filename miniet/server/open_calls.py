@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from miniet.engine.errors import StoppedError
 from miniet.errors import RequestError
 from miniet.server.calls import MethodCalls
-from miniet.server.methods import StreamHandler, UnaryHandler
+from miniet.server.methods import Source, StreamHandler, UnaryHandler
 from miniet.server.recorders import LARGE_RESPONSE_BYTES
 from miniet.server.rpc_errors import Code, status_of
 from miniet.wire import CallStarted
@@ -142,47 +142,93 @@ class UnaryCall(OpenCall):
 class StreamCall(OpenCall):
     """A call of a streaming kind; its handler sees it as `methods.Stream`."""
 
-    __slots__ = ("_has_message", "_is_drained", "_messages")
+    __slots__ = ("_failure", "_has_message", "_has_sent", "_messages", "_source")
 
     def __init__(
         self, client: "ClientProtocol", calls: MethodCalls, event: CallStarted
     ) -> None:
         super().__init__(client, calls, event)
-        # Received and not yet taken by the handler; None = no more.
-        self._messages: deque[bytes | None] = deque()
+        # Received and not yet taken by the handler; None in it = no more. Without any
+        # there is no deque: an empty one takes 600 bytes.
+        self._messages: deque[bytes | None] | None = None
         self._has_message: asyncio.Future[None] | None = None
-        self._is_drained: asyncio.Future[None] | None = None
+        self._has_sent: asyncio.Future[None] | None = None
+        self._source: Source | None = None
+        self._failure: Exception | None = None  # of the source
         self._task = client.loop.create_task(self._converse())
 
     def put(self, message: bytes | None) -> None:
+        if self._messages is None:
+            self._messages = deque()
         self._messages.append(message)
         _wake(self._has_message)
 
     def drained(self) -> None:
         """The client has taken all that waited for it."""
-        _wake(self._is_drained)
+        if self._source is not None:
+            self.wake()
+        else:
+            _wake(self._has_sent)
 
     async def receive(self) -> Message | None:
         """Return the next request, None when the client sends no more."""
-        while not self._messages:
+        while self._messages is None:
             self._client.take_on(self.stream_id)
             self._has_message = self._client.loop.create_future()
             await self._has_message
+            self._has_message = None
         request = self._messages[0]
         if request is None:
             return None
         self._messages.popleft()
+        if not self._messages:
+            self._messages = None
         return self._calls.received(request)
 
     async def send(self, response: bytes) -> None:
         """Send one response; waits while the client is behind."""
-        client, stream_id = self._client, self.stream_id
-        client.connection.send(stream_id, response)
-        self._calls.sent(response)
-        client.flush_soon()
-        while client.connection.pending_bytes(stream_id) > _PENDING_BYTES_MAX:
-            self._is_drained = client.loop.create_future()
-            await self._is_drained
+        self._send(response)
+        while self._is_behind():
+            await self.wait_sent()
+
+    def send_from(self, source: Source) -> None:
+        """Send what `source` has at each `wake`, as fast as the client takes it."""
+        self._source = source
+
+    def wake(self) -> None:
+        """Say that the source has something again."""
+        self._client.loop.call_soon(self._pump)
+
+    async def wait_sent(self) -> None:
+        """Wait until the source has nothing more."""
+        self._has_sent = self._client.loop.create_future()
+        await self._has_sent
+        self._has_sent = None
+
+    def _pump(self) -> None:
+        try:
+            while self._source is not None and not self._is_behind():
+                responses = self._source()
+                if not responses:
+                    _wake(self._has_sent)
+                    return
+                self._send(*responses)
+        except Exception as error:
+            self._source, self._failure = None, error
+            self.cancel()
+
+    def _fail(self, code: Code, text: str) -> None:
+        self._source = None
+        super()._fail(code, text)
+
+    def _send(self, *responses: bytes) -> None:
+        self._client.connection.send(self.stream_id, *responses)
+        self._calls.sent_all(responses)
+        self._client.flush_soon()
+
+    def _is_behind(self) -> bool:
+        pending_bytes = self._client.connection.pending_bytes(self.stream_id)
+        return pending_bytes > _PENDING_BYTES_MAX
 
     async def _converse(self) -> None:
         try:
@@ -191,7 +237,7 @@ class StreamCall(OpenCall):
             self._client.flush_soon()
             self._code = Code.OK
         except BaseException as error:
-            self._failed(error)
+            self._failed(self._failure or error)
         finally:
             self._over(self._code)
 

@@ -1,12 +1,17 @@
 """The service `etcdserverpb.Watch`."""
 
 import asyncio
+from functools import partial
 
 from miniet.pb import rpc_pb2
 from miniet.server import convert
 from miniet.server.methods import Kind, Method, Stream
 from miniet.server.service import Service
 from miniet.watch import WatchCreate, WatchStream
+
+# What is encoded in one go: small responses that go into one frame together.
+_RESPONSES_MAX = 128
+_EVENT_BYTES_MAX = 12 * 1024
 
 
 class WatchService(Service):
@@ -25,48 +30,45 @@ class WatchService(Service):
 
     async def watch(self, stream: Stream) -> None:
         """Serve one watch stream until its client is gone."""
-        output, room = asyncio.Event(), asyncio.Event()
-        watch_stream = self._engine.watch.new_stream(output.set)
-        reader = asyncio.ensure_future(self._read(stream, watch_stream, room))
+        watch_stream = self._engine.watch.new_stream(stream.wake)
+        stream.send_from(partial(self._responses, watch_stream))
         try:
-            while True:
-                await output.wait()
-                output.clear()
-                # One by one: what a slow client is not yet sent stays in the outbox,
-                # with its events shared, its previous values unread, all of it counted.
-                while responses := watch_stream.take(1):
-                    self._driver.kick_watchers()
-                    for answer in responses:
-                        # A compaction notice has revision 0, and it stays 0.
-                        header = self._headers.encode(
-                            answer.revision, self._engine.term
-                        )
-                        await stream.send(convert.watch_response(header, answer))
-                room.set()
-                if reader.done():
-                    reader.result()
+            while (request := await stream.receive()) is not None:
+                self._take(request, watch_stream)
+                if not watch_stream.accepts_requests:
+                    # The client does not read its answers: let it wait, keep no more.
+                    await stream.wait_sent()
+            # After the client's last request events still go out.
+            await asyncio.get_running_loop().create_future()
         finally:
-            reader.cancel()
             watch_stream.close()
 
-    async def _read(
-        self, stream: Stream, watch_stream: WatchStream, room: asyncio.Event
-    ) -> None:
-        """Take requests; after the client's last one events still go out."""
-        while (request := await stream.receive()) is not None:
-            kind = request.WhichOneof("request_union")
-            if kind == "create_request":
-                watch_stream.create(_watch_create(request.create_request))
-                self._driver.kick_watchers()
-            elif kind == "cancel_request":
-                watch_stream.cancel(request.cancel_request.watch_id)
-            elif kind == "progress_request":
-                watch_stream.request_progress()
-                self._driver.kick_watchers()
-            while not watch_stream.accepts_requests:
-                # The client does not read its answers: let it wait, keep no more.
-                room.clear()
-                await room.wait()
+    def _responses(self, watch_stream: WatchStream) -> list[bytes]:
+        """Encode what is to be sent next.
+
+        No more than a slow client has room for: what it is not yet sent stays in the
+        outbox, with its events shared, its previous values unread, all of it counted.
+        """
+        answers = watch_stream.take(_RESPONSES_MAX, _EVENT_BYTES_MAX)
+        if answers:
+            self._driver.kick_watchers()
+        encoded: list[bytes] = []
+        for answer in answers:
+            # A compaction notice has revision 0, and it stays 0.
+            header = self._headers.encode(answer.revision, self._engine.term)
+            encoded += convert.watch_responses(header, answer)
+        return encoded
+
+    def _take(self, request: rpc_pb2.WatchRequest, watch_stream: WatchStream) -> None:
+        kind = request.WhichOneof("request_union")
+        if kind == "create_request":
+            watch_stream.create(_watch_create(request.create_request))
+            self._driver.kick_watchers()
+        elif kind == "cancel_request":
+            watch_stream.cancel(request.cancel_request.watch_id)
+        elif kind == "progress_request":
+            watch_stream.request_progress()
+            self._driver.kick_watchers()
 
 
 def _watch_create(request: rpc_pb2.WatchCreateRequest) -> WatchCreate:

@@ -36,7 +36,8 @@ Invariants
 Memory. Per watcher: a `Watcher`, its copies of key and end, its place, an entry in
 the stream's map of ids. Per stream: a `WatchStream`, an `Outbox`, a place in the tick
 schedule. Per undelivered event: one `WatchEvent` with the encoded bytes, shared by all
-who wait for it; per response a `QueuedResponse`, 8 bytes per event in a batch.
+who wait for it; per batch in line a `QueuedResponses` with 8 bytes per watcher, 8
+bytes per event in a batch.
 Events are encoded here, so that what waits is booked here; `Undelivered` counts it.
 
 Differences from etcd (3.4.23 where versions differ)

@@ -30,7 +30,7 @@ class WatchEvent:
         self.mod_revision = event.mod_revision
         # 0 for a deletion; equal to mod_revision: there was no pair before.
         self.create_revision = event.create_revision
-        # Queued responses and victims' batches with this event; kept by `Undelivered`.
+        # Batches with this event that wait anywhere; kept by `Undelivered`.
         self.holder_count = 0
 
     def __repr__(self) -> str:
@@ -61,7 +61,13 @@ class EventBatch:
     events. Memory: 8 bytes per event and about 200 for itself.
     """
 
-    __slots__ = ("byte_count", "events", "more_revision", "revision_count")
+    __slots__ = (
+        "byte_count",
+        "events",
+        "holder_count",
+        "more_revision",
+        "revision_count",
+    )
 
     def __init__(self) -> None:
         self.events: list[WatchEvent] = []
@@ -71,6 +77,8 @@ class EventBatch:
         self.revision_count = 0
         # First revision that no longer fitted; 0: all of them did.
         self.more_revision = 0
+        # Responses and victims that wait with this batch; kept by `Undelivered`.
+        self.holder_count = 0
 
     def __len__(self) -> int:
         return len(self.events)

@@ -94,10 +94,15 @@ class IntervalTree(Generic[Value]):
 
     def get(self, begin: bytes, end: bytes | None) -> Value | None:
         """Return the value of exactly this range, or None. Cost: O(log n)."""
-        node = self._root
-        while node is not None and (node.begin != begin or node.end != end):
-            node = node.right if node.sorts_before(begin, end) else node.left
+        node = self._find(begin, end)
         return None if node is None else node.value
+
+    def replace(self, begin: bytes, end: bytes | None, value: Value) -> None:
+        """Give a range that is in the tree another value. Cost: O(log n)."""
+        node = self._find(begin, end)
+        if node is None:
+            raise _no_such_range(begin, end)
+        node.value = value
 
     def insert(self, begin: bytes, end: bytes | None, value: Value) -> None:
         """Add a range that is not in the tree, `begin` < `end`. Cost: O(log n)."""
@@ -132,6 +137,12 @@ class IntervalTree(Generic[Value]):
                 if node.right is not None:
                     later.append(node.right)
                 node = node.left
+
+    def _find(self, begin: bytes, end: bytes | None) -> _Node[Value] | None:
+        node = self._root
+        while node is not None and (node.begin != begin or node.end != end):
+            node = node.right if node.sorts_before(begin, end) else node.left
+        return node
 
     def _check(self) -> None:
         """Recompute order, heap and greatest ends of all nodes from scratch."""
@@ -190,7 +201,7 @@ def _remove(
     node: _Node[Value] | None, begin: bytes, end: bytes | None
 ) -> _Node[Value] | None:
     if node is None:
-        raise InvariantError(f"no such range: {begin!r}, {end!r}")
+        raise _no_such_range(begin, end)
     if node.begin == begin and node.end == end:
         return _join(node.left, node.right)
     if node.sorts_before(begin, end):
@@ -199,6 +210,10 @@ def _remove(
         node.left = _remove(node.left, begin, end)
     node.renew_end_max()
     return node
+
+
+def _no_such_range(begin: bytes, end: bytes | None) -> InvariantError:
+    return InvariantError(f"no such range: {begin!r}, {end!r}")
 
 
 def _join(

@@ -1,7 +1,7 @@
 """What a stream is asked and what it answers; field names are etcd's `rpc.proto`."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 STREAM_WATCH_ID = -1
@@ -45,12 +45,13 @@ class WatchCreate:
 
 @dataclass(slots=True)
 class WatchResponse:
-    """One message to the client.
+    """One message to the client, or the same one for several watchers.
 
     revision: for the header; 0 in the notice that a watcher was compacted away.
     compact_revision: set in that notice only: the oldest revision that is left.
     fragment: more of the same batch follows.
     events: each an encoded `mvccpb.Event`, shared with other responses.
+    more_ids: further watchers that get the same, each in a message of its own.
     """
 
     watch_id: int
@@ -60,7 +61,8 @@ class WatchResponse:
     compact_revision: int = 0
     cancel_reason: str = ""
     fragment: bool = False
-    events: list[bytes] = field(default_factory=list)
+    events: Sequence[bytes] = ()
+    more_ids: Sequence[int] = ()
 
     def fragments(self, limit_bytes: int) -> Iterator["WatchResponse"]:
         """Split into responses below `limit_bytes`, or of one event where it must be.

@@ -7,7 +7,6 @@ while `accepts_requests` is false. etcd has a channel for each kind and holds ev
 back until their watcher's created answer is out; one line gives that order as it is.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
 
 from miniet.errors import InvariantError
@@ -16,9 +15,12 @@ from miniet.watch.messages import STREAM_WATCH_ID, WatchResponse
 from miniet.watch.undelivered import Undelivered
 
 
-class QueuedResponse:
-    """A response before its encoding: previous pairs and fragments are made later.
+class QueuedResponses:
+    """Responses alike before their encoding, to one watcher or to several.
 
+    Previous pairs and fragments are made later.
+
+    watch_ids: the watchers, in the order of their responses; one or more.
     batch: None in progress ticks and compaction notices.
     revision, compact_revision: as in `WatchResponse`.
     """
@@ -29,19 +31,20 @@ class QueuedResponse:
         "fragment",
         "prev_kv",
         "revision",
-        "watch_id",
+        "watch_ids",
     )
 
     def __init__(
         self,
-        watch_id: int,
+        watch_ids: list[int],
         revision: int,
         batch: EventBatch | None,
-        compact_revision: int = 0,
-        prev_kv: bool = False,
-        fragment: bool = False,
+        *,
+        compact_revision: int,
+        prev_kv: bool,
+        fragment: bool,
     ) -> None:
-        self.watch_id = watch_id
+        self.watch_ids = watch_ids
         self.revision = revision
         self.batch = batch
         self.compact_revision = compact_revision
@@ -49,13 +52,27 @@ class QueuedResponse:
         self.fragment = fragment
 
     def __repr__(self) -> str:
-        return f"QueuedResponse(id {self.watch_id}, {self.batch!r})"
+        return f"QueuedResponses({len(self.watch_ids)} watchers, {self.batch!r})"
+
+    def split(self, count: int) -> "QueuedResponses":
+        """Take off the first `count` responses, of more than these."""
+        first, self.watch_ids = self.watch_ids[:count], self.watch_ids[count:]
+        return QueuedResponses(
+            first,
+            self.revision,
+            self.batch,
+            compact_revision=self.compact_revision,
+            prev_kv=self.prev_kv,
+            fragment=self.fragment,
+        )
 
 
 class Outbox:
     """The queue between the store and one stream.
 
-    Memory: one slotted object per response and the batches, shared where events are.
+    Memory: per response 8 bytes, per batch in line an object of 160 and the batch,
+    shared where events are. The line is a list: it is short enough to take from its
+    front, and takes nothing while it is empty (a deque 600 bytes).
     """
 
     __slots__ = (
@@ -82,7 +99,7 @@ class Outbox:
         self._on_output = on_output
         self._responses_max = responses_max
         self._controls_max = controls_max
-        self._queue: deque[QueuedResponse | WatchResponse] = deque()
+        self._queue: list[QueuedResponses | WatchResponse] = []
         # Of the two kinds in the queue. Invariant: _response_count <= _responses_max.
         self._response_count = 0
         self._control_count = 0
@@ -94,7 +111,7 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._queue)
 
-    def __iter__(self) -> Iterator[QueuedResponse | WatchResponse]:
+    def __iter__(self) -> Iterator[QueuedResponses | WatchResponse]:
         """Walk what waits, oldest first."""
         return iter(self._queue)
 
@@ -113,13 +130,48 @@ class Outbox:
         """Whether the client should be let to ask for more."""
         return self._control_count < self._controls_max
 
-    def put(self, response: QueuedResponse) -> None:
-        """Append a response; only while `room_count` is above 0."""
+    def put(
+        self,
+        watch_id: int,
+        revision: int,
+        batch: EventBatch | None,
+        compact_revision: int = 0,
+        prev_kv: bool = False,
+        fragment: bool = False,
+    ) -> bool:
+        """Append a response, or say that there is no room.
+
+        Responses with the same batch, one after the other, are kept as one entry:
+        a change that many watchers of the stream want is queued for all at the cost
+        of an id each.
+        """
+        if self._response_count >= self._responses_max:
+            return False
         self._response_count += 1
         self._account.response_count += 1
-        if response.batch is not None:
-            self._account.enter_queue(response.batch)
-        self._append(response)
+        if batch is not None:
+            self._account.enter_queue(batch)
+            last = self._queue[-1] if self._queue else None
+            if (
+                isinstance(last, QueuedResponses)
+                and last.batch is batch
+                and last.revision == revision
+                and last.prev_kv is prev_kv
+                and last.fragment is fragment
+            ):
+                last.watch_ids.append(watch_id)
+                return True
+        self._append(
+            QueuedResponses(
+                [watch_id],
+                revision,
+                batch,
+                compact_revision=compact_revision,
+                prev_kv=prev_kv,
+                fragment=fragment,
+            )
+        )
+        return True
 
     def put_control(self, response: WatchResponse) -> None:
         """Append the answer to a request."""
@@ -141,11 +193,32 @@ class Outbox:
             self._progress_requested = False
             self.put_control(WatchResponse(STREAM_WATCH_ID, revision))
 
-    def pop(self) -> QueuedResponse | WatchResponse | None:
-        """Take the oldest, to be sent; None: nothing is there."""
+    def pop(
+        self, limit: int = 1, bytes_max: int = 0
+    ) -> QueuedResponses | WatchResponse | None:
+        """Take the oldest, to be sent; None: nothing is there.
+
+        Args:
+            limit: responses alike at most.
+            bytes_max: of their events; one response may have more. Those with
+                previous pairs, whose sizes are not known here, are taken one by one.
+        """
         if not self._queue:
             return None
-        return self._take_first(sent=True)
+        first = self._queue[0]
+        if isinstance(first, WatchResponse):
+            self._take_first(sent=True)
+            return first
+        if first.batch is not None and not first.prev_kv:
+            count = min(limit, max(1, bytes_max // first.batch.byte_count))
+        else:
+            count = 1
+        if count >= len(first.watch_ids):
+            self._take_first(sent=True)
+            return first
+        taken = first.split(count)
+        self._left(taken, sent=True)
+        return taken
 
     def clear(self) -> None:
         """Drop everything, an owed progress answer too; the stream is gone."""
@@ -153,33 +226,42 @@ class Outbox:
         while self._queue:
             self._take_first(sent=False)
 
-    def _append(self, response: QueuedResponse | WatchResponse) -> None:
+    def _append(self, response: QueuedResponses | WatchResponse) -> None:
         self._queue.append(response)
         if len(self._queue) == 1:
             self._on_output()
 
-    def _take_first(self, *, sent: bool) -> QueuedResponse | WatchResponse:
-        queued = self._queue.popleft()
+    def _take_first(self, *, sent: bool) -> None:
+        queued = self._queue.pop(0)
         if isinstance(queued, WatchResponse):
             self._control_count -= 1
             self._account.control_count -= 1
         else:
-            self._response_count -= 1
-            self._account.response_count -= 1
-            if queued.batch is not None:
-                self._account.leave_queue(queued.batch, sent=sent)
-        return queued
+            self._left(queued, sent=sent)
+
+    def _left(self, queued: QueuedResponses, *, sent: bool) -> None:
+        count = len(queued.watch_ids)
+        self._response_count -= count
+        self._account.response_count -= count
+        if queued.batch is not None:
+            self._account.leave_queue(queued.batch, count, sent=sent)
 
     def _check(self) -> None:
-        controls = sum(isinstance(queued, WatchResponse) for queued in self._queue)
+        controls = responses = 0
+        for queued in self._queue:
+            if isinstance(queued, WatchResponse):
+                controls += 1
+                continue
+            responses += len(queued.watch_ids)
+            if not queued.watch_ids:
+                raise InvariantError(f"{queued!r} is for nobody")
+            if queued.batch is not None:
+                queued.batch._check()
         if (
             controls != self._control_count
-            or len(self._queue) - controls != self._response_count
-            or self._response_count > self._responses_max
+            or responses != self._response_count
+            or responses > self._responses_max
         ):
             raise InvariantError(f"{self!r} counted wrong: {controls} controls")
         if self._progress_requested and not self.behind_count:
             raise InvariantError(f"{self!r} owes a progress answer")
-        for queued in self._queue:
-            if isinstance(queued, QueuedResponse) and queued.batch is not None:
-                queued.batch._check()

@@ -1,5 +1,7 @@
 """`Undelivered`: the account of all events that wait, in streams or with victims."""
 
+from collections import Counter
+
 from miniet.errors import InvariantError
 from miniet.watch.event_batch import EventBatch
 
@@ -40,27 +42,36 @@ class Undelivered:
         """Book a batch that was put into a stream's outbox."""
         self.pending_event_count += len(batch.events)
         self.pending_event_bytes += batch.byte_count
-        self._hold(batch)
+        batch.holder_count += 1
+        if batch.holder_count == 1:  # of many that watch one key, the first
+            self._hold(batch)
 
-    def leave_queue(self, batch: EventBatch, *, sent: bool) -> None:
-        """Book a batch that was taken out to be sent, or dropped with its stream."""
-        self.pending_event_count -= len(batch.events)
-        self.pending_event_bytes -= batch.byte_count
+    def leave_queue(self, batch: EventBatch, count: int, *, sent: bool) -> None:
+        """Book a batch that was taken out to be sent, or dropped with its stream.
+
+        Args:
+            count: responses with this batch that left.
+        """
+        event_count = count * len(batch.events)
+        self.pending_event_count -= event_count
+        self.pending_event_bytes -= count * batch.byte_count
         if sent:
-            self.events_total += len(batch.events)
-        self._release(batch)
+            self.events_total += event_count
+        self._release(batch, count)
 
     def enter_victims(self, batch: EventBatch) -> None:
         """Book a batch that found no room and stays with its watcher."""
         self.victim_event_count += len(batch.events)
         self.victim_event_bytes += batch.byte_count
-        self._hold(batch)
+        batch.holder_count += 1
+        if batch.holder_count == 1:  # of many that watch one key, the first
+            self._hold(batch)
 
     def leave_victims(self, batch: EventBatch) -> None:
         """Book a batch that a victim gave up: queued at last, or cancelled."""
         self.victim_event_count -= len(batch.events)
         self.victim_event_bytes -= batch.byte_count
-        self._release(batch)
+        self._release(batch, 1)
 
     def _hold(self, batch: EventBatch) -> None:
         for event in batch.events:
@@ -69,7 +80,10 @@ class Undelivered:
                 self.held_event_bytes += len(event.encoded)
             event.holder_count += 1
 
-    def _release(self, batch: EventBatch) -> None:
+    def _release(self, batch: EventBatch, count: int) -> None:
+        batch.holder_count -= count
+        if batch.holder_count:
+            return
         for event in batch.events:
             event.holder_count -= 1
             if not event.holder_count:
@@ -84,8 +98,12 @@ class Undelivered:
         pending: list[EventBatch],
         kept: list[EventBatch],
     ) -> None:
-        """Compare with what is really there; every batch of the package is given."""
-        events = [event for batch in (*pending, *kept) for event in batch.events]
+        """Compare with what is really there.
+
+        Every batch of the package is given, once for each time that it waits.
+        """
+        holders = Counter((*pending, *kept))
+        events = [event for batch in holders for event in batch.events]
         held = {id(event): event for event in events}.values()
         expected = {
             "control_count": control_count,
@@ -100,5 +118,7 @@ class Undelivered:
         for name, value in expected.items():
             if getattr(self, name) != value:
                 raise InvariantError(f"{name} is {value}, not {getattr(self, name)}")
+        if any(batch.holder_count != count for batch, count in holders.items()):
+            raise InvariantError("batches are held more or less often than they wait")
         if sum(event.holder_count for event in held) != len(events):
-            raise InvariantError("events are held more or less often than they wait")
+            raise InvariantError("events are held by more or less batches than wait")

@@ -3,7 +3,8 @@
 Source: etcd v3.4.23 mvcc/watcher.go, etcdserver/api/v3rpc/watch.go.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from miniet.errors import InvariantError
@@ -15,8 +16,10 @@ from miniet.watch.messages import (
     WatchCreate,
     WatchResponse,
 )
-from miniet.watch.outbox import Outbox, QueuedResponse
+from miniet.watch.outbox import Outbox, QueuedResponses
 from miniet.watch.watcher import Watcher, WatcherState
+
+_UNBOUNDED = 1 << 62
 
 
 class StreamHost(Protocol):
@@ -162,22 +165,27 @@ class WatchStream:
                 watcher.send(revision, None)
             watcher.had_events = False
 
-    def take(self, limit: int) -> list[WatchResponse]:
+    def take(self, limit: int, bytes_max: int = _UNBOUNDED) -> list[WatchResponse]:
         """Take the oldest responses, to be sent in this order.
 
         Args:
             limit: responses at most, the fragments of one counted as one.
+            bytes_max: of their events; the last response may go beyond it.
         Cost: with prev_kv one read of the store per event.
         """
         responses: list[WatchResponse] = []
-        for _ in range(limit):
-            queued = self._outbox.pop()
+        while limit > 0 and bytes_max > 0:
+            queued = self._outbox.pop(limit, bytes_max)
             if queued is None:
                 break
             if isinstance(queued, WatchResponse):
                 responses.append(queued)
+                limit -= 1
             else:
-                responses += self._finished(queued)
+                events = self._events(queued)
+                responses += self._finished(queued, events)
+                limit -= len(queued.watch_ids)
+                bytes_max -= len(queued.watch_ids) * sum(map(len, events))
         return responses
 
     def close(self) -> None:
@@ -194,7 +202,7 @@ class WatchStream:
         """Walk the watchers whose ids are taken, compacted ones too."""
         yield from self._watchers.values()
 
-    def queued(self) -> Iterator[QueuedResponse | WatchResponse]:
+    def queued(self) -> Iterator[QueuedResponses | WatchResponse]:
         """Walk what waits to be taken, oldest first."""
         yield from self._outbox
 
@@ -224,26 +232,36 @@ class WatchStream:
             )
         )
 
-    def _finished(self, queued: QueuedResponse) -> Iterable[WatchResponse]:
-        """Turn what was queued into messages: previous pairs, then fragments."""
+    def _events(self, queued: QueuedResponses) -> Sequence[bytes]:
+        """Return the encoded events, with previous pairs where they are wanted."""
         if queued.batch is None:
-            return (
-                WatchResponse(
-                    queued.watch_id,
-                    queued.revision,
-                    # Only the notice of a compaction has no revision.
-                    canceled=queued.revision == 0,
-                    compact_revision=queued.compact_revision,
-                ),
-            )
+            return ()
         if queued.prev_kv:
-            events = [self._with_previous(event) for event in queued.batch.events]
-        else:
-            events = [event.encoded for event in queued.batch.events]
-        response = WatchResponse(queued.watch_id, queued.revision, events=events)
-        if queued.fragment:
-            return response.fragments(self._fragment_bytes)
-        return (response,)
+            return [self._with_previous(event) for event in queued.batch.events]
+        return [event.encoded for event in queued.batch.events]
+
+    def _finished(
+        self, queued: QueuedResponses, events: Sequence[bytes]
+    ) -> Iterator[WatchResponse]:
+        """Turn what was queued into messages, and these into fragments."""
+        first, *more = queued.watch_ids
+        response = WatchResponse(
+            first,
+            queued.revision,
+            # Only the notice of a compaction has no revision.
+            canceled=queued.revision == 0,
+            compact_revision=queued.compact_revision,
+            events=events,
+        )
+        if not queued.fragment:
+            response.more_ids = more
+            yield response
+            return
+        # Clients put a watcher's fragments together only if they come without others.
+        for watch_id in queued.watch_ids:
+            yield from replace(response, watch_id=watch_id).fragments(
+                self._fragment_bytes
+            )
 
     def _with_previous(self, event: WatchEvent) -> bytes:
         previous = self._host.previous_pair(event)

@@ -12,7 +12,7 @@ from miniet.errors import InvariantError
 from miniet.mvcc import CompactedError, Event, FutureRevisionError, RangeQuery, Store
 from miniet.watch.catch_up import CatchUp
 from miniet.watch.event_batch import EventBatch, WatchEvent
-from miniet.watch.outbox import Outbox, QueuedResponse
+from miniet.watch.outbox import Outbox, QueuedResponses
 from miniet.watch.statistics import WatchStatistics
 from miniet.watch.tick_schedule import TickSchedule
 from miniet.watch.undelivered import Undelivered
@@ -179,7 +179,8 @@ class WatchableStore:
                         batch = batches[watcher] = EventBatch()
                     batch.add(shared)
         for watcher, batch in batches.items():
-            self._hand_over(watcher, revision, batch)
+            if not watcher.send(revision, batch):
+                self._make_victim(watcher, revision, batch)
 
     def _notify_one(self, revision: int, event: Event) -> None:
         """The usual transaction: one batch serves all its watchers."""
@@ -192,12 +193,12 @@ class WatchableStore:
         batch = EventBatch()
         batch.add(WatchEvent(event))
         for watcher in wanting:
-            self._hand_over(watcher, revision, batch)
+            if not watcher.send(revision, batch):
+                self._make_victim(watcher, revision, batch)
 
-    def _hand_over(self, watcher: Watcher, revision: int, batch: EventBatch) -> None:
-        if not watcher.send(revision, batch):
-            watcher.min_revision = revision + 1
-            self._move(watcher, WatcherChange.NO_ROOM, batch)
+    def _make_victim(self, watcher: Watcher, revision: int, batch: EventBatch) -> None:
+        watcher.min_revision = revision + 1
+        self._move(watcher, WatcherChange.NO_ROOM, batch)
 
     # Steps
 
@@ -369,10 +370,11 @@ class WatchableStore:
         if self._told_revision > self.current_revision:
             raise InvariantError(f"watchers were told {self._told_revision}")
         queued = [queued for stream in self._ticks for queued in stream.queued()]
-        responses = [q for q in queued if isinstance(q, QueuedResponse)]
+        alike = [q for q in queued if isinstance(q, QueuedResponses)]
+        batches = [q.batch for q in alike for _ in q.watch_ids]
         self._undelivered._check(
-            control_count=len(queued) - len(responses),
-            response_count=len(responses),
-            pending=[q.batch for q in responses if q.batch is not None],
+            control_count=len(queued) - len(alike),
+            response_count=len(batches),
+            pending=[batch for batch in batches if batch is not None],
             kept=[b for kept in self._places.victims.values() for b in kept.values()],
         )

@@ -24,7 +24,7 @@ from miniet.mvcc import Event, EventType
 from miniet.watch.errors import WatcherStateError
 from miniet.watch.event_batch import EventBatch
 from miniet.watch.messages import WatchCreate
-from miniet.watch.outbox import Outbox, QueuedResponse
+from miniet.watch.outbox import Outbox
 
 
 class WatcherState(Enum):
@@ -159,19 +159,15 @@ class Watcher:
         self, revision: int, batch: EventBatch | None, *, compact_revision: int = 0
     ) -> bool:
         """Queue a response for the client, or say that its stream has no room."""
-        outbox = self.outbox
-        if not outbox.room_count:
+        if not self.outbox.put(
+            self.watch_id,
+            revision,
+            batch,
+            compact_revision,
+            self.prev_kv,
+            self.fragment,
+        ):
             return False
-        outbox.put(
-            QueuedResponse(
-                self.watch_id,
-                revision,
-                batch,
-                compact_revision,
-                self.prev_kv,
-                self.fragment,
-            )
-        )
         if batch is not None:
             self.had_events = True
         return True

@@ -12,19 +12,23 @@ _FROM_KEY = b"\x00"
 Watchers = dict[Watcher, None]
 """A set that keeps the order of arrival, so that results do not depend on hashes."""
 
+_Place = Watcher | Watchers
+"""Who watches one key or range: the watcher alone, or several that came together."""
+
 
 class WatcherGroup:
     """Watchers of one key in a dictionary, watchers of ranges in an interval tree.
 
-    Memory: per watched key or range one dictionary of its watchers; keys and ends
-    are the watchers' own.
+    Memory: per watched key or range an entry of the dictionary (30 to 60 bytes) or a
+    node of the tree, and for those of several watchers a dictionary of them (from 230
+    bytes on); keys and ends are the watchers' own.
     """
 
     __slots__ = ("_by_key", "_by_range", "_size")
 
     def __init__(self, rng: Random) -> None:
-        self._by_key: dict[bytes, Watchers] = {}
-        self._by_range: IntervalTree[Watchers] = IntervalTree(rng)
+        self._by_key: dict[bytes, _Place] = {}
+        self._by_range: IntervalTree[_Place] = IntervalTree(rng)
         self._size = 0
 
     def __len__(self) -> int:
@@ -32,10 +36,10 @@ class WatcherGroup:
 
     def __iter__(self) -> Iterator[Watcher]:
         """Walk all watchers; the group must not change meanwhile."""
-        for watchers in self._by_key.values():
-            yield from watchers
-        for _, _, watchers in self._by_range:
-            yield from watchers
+        for place in self._by_key.values():
+            yield from _watchers_in(place)
+        for _, _, place in self._by_range:
+            yield from _watchers_in(place)
 
     def __repr__(self) -> str:
         return (
@@ -50,24 +54,28 @@ class WatcherGroup:
 
     def add(self, watcher: Watcher) -> None:
         """Take in a watcher that is not here. Cost: O(1), or O(log ranges)."""
-        watchers = self._watchers_like(watcher)
-        if watchers is not None:
-            watchers[watcher] = None
-        elif watcher.range_end:
-            self._by_range.insert(watcher.key, _end(watcher), {watcher: None})
+        place = self._place_of(watcher)
+        if isinstance(place, dict):
+            place[watcher] = None
+        elif not watcher.range_end:
+            self._by_key[watcher.key] = _joined(place, watcher)
+        elif place is None:
+            self._by_range.insert(watcher.key, _end(watcher), watcher)
         else:
-            self._by_key[watcher.key] = {watcher: None}
+            both = _joined(place, watcher)
+            self._by_range.replace(watcher.key, _end(watcher), both)
         self._size += 1
 
     def remove(self, watcher: Watcher) -> None:
         """Let go of a watcher that is here. Cost: as `add`."""
-        watchers = self._watchers_like(watcher)
-        if watchers is None or watcher not in watchers:
+        place = self._place_of(watcher)
+        if place is None or watcher not in _watchers_in(place):
             raise InvariantError(f"{watcher!r} is not in {self!r}")
-        del watchers[watcher]
         self._size -= 1
-        if watchers:
-            return
+        if isinstance(place, dict):
+            del place[watcher]
+            if place:
+                return
         if watcher.range_end:
             self._by_range.remove(watcher.key, _end(watcher))
         else:
@@ -78,16 +86,17 @@ class WatcherGroup:
 
         Cost: O(1) without ranges; O(log ranges + watchers found) with them.
         """
-        exact = self._by_key.get(key, ())
+        place = self._by_key.get(key)
+        exact = () if place is None else _watchers_in(place)
         if not self._by_range:
             return exact
         found = list(exact)
-        for watchers in self._by_range.values_at(key):
-            found += watchers
+        for place in self._by_range.values_at(key):
+            found += _watchers_in(place)
         return found
 
-    def _watchers_like(self, watcher: Watcher) -> Watchers | None:
-        """The watchers of the same key or range, if there are any."""
+    def _place_of(self, watcher: Watcher) -> _Place | None:
+        """Where watchers of the same key or range are, if there are any."""
         if watcher.range_end:
             return self._by_range.get(watcher.key, _end(watcher))
         return self._by_key.get(watcher.key)
@@ -96,14 +105,23 @@ class WatcherGroup:
         self._by_range._check()
         if self._size != sum(1 for _ in self):
             raise InvariantError(f"{self!r} counted wrong")
-        for key, watchers in self._by_key.items():
-            if not all(w.key == key and not w.range_end for w in watchers):
-                raise InvariantError(f"watchers of {key!r} in the wrong place")
-        for key, end, watchers in self._by_range:
-            if not all((w.key, _end(w)) == (key, end) for w in watchers):
+        places = [(key, b"", place) for key, place in self._by_key.items()]
+        places += [(key, end or _FROM_KEY, place) for key, end, place in self._by_range]
+        for key, range_end, place in places:
+            watchers = _watchers_in(place)
+            if not watchers:
+                raise InvariantError(f"{self!r} keeps a place without watchers")
+            if not all((w.key, w.range_end) == (key, range_end) for w in watchers):
                 raise InvariantError(f"watchers from {key!r} in the wrong place")
-        if not all(self._by_key.values()) or not all(w for _, _, w in self._by_range):
-            raise InvariantError(f"{self!r} keeps a place without watchers")
+
+
+def _watchers_in(place: _Place) -> Collection[Watcher]:
+    return (place,) if isinstance(place, Watcher) else place
+
+
+def _joined(place: Watcher | None, watcher: Watcher) -> _Place:
+    """Most keys have one watcher: it needs no dictionary."""
+    return watcher if place is None else {place: None, watcher: None}
 
 
 def _end(watcher: Watcher) -> bytes | None:

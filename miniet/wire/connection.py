@@ -80,6 +80,7 @@ class Connection:
             self._left = data[self._consume(data) :]
         except PeerError as error:
             self._fail(error.code, str(error))
+        session.events = []  # messages are not kept until the next ones come
         return events
 
     def _consume(self, data: bytes) -> int:
@@ -136,12 +137,12 @@ class Connection:
             session.sender.send(stream, message)
             stream.trailers = TRAILERS_OK
 
-    def send(self, stream_id: int, message: bytes) -> None:
-        """Send a message of a streaming call. Nothing if the call is over."""
+    def send(self, stream_id: int, *messages: bytes) -> None:
+        """Send messages of a streaming call. Nothing if the call is over."""
         stream = self._session.streams.get(stream_id)
         if stream is not None:
-            self._session.sent()
-            self._session.sender.send(stream, message)
+            self._session.sent(len(messages))
+            self._session.sender.send(stream, *messages)
 
     def end(self, stream_id: int, status: int = 0, text: str = "") -> None:
         """End a call with a gRPC status, behind all messages sent on it.

@@ -8,7 +8,8 @@ etcd's clients show to their users. Compressed messages are refused: etcd 3.4 ha
 decompressor installed either.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from struct import Struct
 
 from miniet.wire.errors import CallRefusedError
 
@@ -16,9 +17,8 @@ PREFIX_BYTES = 5
 _RESOURCE_EXHAUSTED, _UNIMPLEMENTED, _INTERNAL = 8, 12, 13
 
 
-def prefix(size: int) -> bytes:
-    """Write what stands before an uncompressed message."""
-    return b"\x00" + size.to_bytes(4, "big")
+prefix: Callable[[int], bytes] = Struct(">xL").pack
+"""Writes what stands before an uncompressed message of so many bytes."""
 
 
 def whole_message(data: bytes) -> bytes | None:

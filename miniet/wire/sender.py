@@ -32,7 +32,6 @@ _TAIL = frames.frame_header(
     len(TRAILERS_OK), FrameType.HEADERS, END_HEADERS | END_STREAM, 0
 )[:5]
 _DATA_FLAGS = FrameType.DATA << 8
-_MESSAGE = Struct(">HBHLxL")
 
 Chunk = bytes | memoryview
 
@@ -100,18 +99,19 @@ class Sender:
         )
         return True
 
-    def send(self, stream: Stream, message: bytes) -> None:
-        """Queue a message on a stream, with the response's headers if it is the first.
+    def send(self, stream: Stream, *messages: bytes) -> None:
+        """Queue messages on a stream, with the response's headers before the first.
 
-        Memory: the message itself is kept until the client took it.
+        Those that fit into one frame together share it.
+
+        Memory: what has to wait is kept as it is until the client took it.
         """
         if stream.trailers is not None:
             raise InvariantError(f"a message after the end of stream {stream}")
         if not stream.has_sent_headers:
             stream.has_sent_headers = True
             self.headers(stream.stream_id, RESPONSE_BLOCK, END_HEADERS)
-        size = len(message)
-        length = size + PREFIX_BYTES
+        length = sum(map(len, messages)) + PREFIX_BYTES * len(messages)
         if (
             not stream.pending
             and length <= PAYLOAD_BYTES_MAX
@@ -121,18 +121,21 @@ class Sender:
         ):
             self.window -= length
             stream.send_window -= length
-            high, low = length >> 8, length & 255
-            self.control(
-                _MESSAGE.pack(high, low, _DATA_FLAGS, stream.stream_id, size) + message
-            )
+            self._data_head(stream, length)
+            self._out += [prefix(len(message)) + message for message in messages]
+            self._out_bytes += length
             return
         if stream.pending is None:
             stream.pending = deque()
-        stream.pending.append(memoryview(prefix(size)))
-        if size:
-            stream.pending.append(memoryview(message))
+        for message in messages:
+            stream.pending.append(memoryview(prefix(len(message))))
+            if message:
+                stream.pending.append(memoryview(message))
         stream.pending_bytes += length
         self._waiting[stream.stream_id] = stream
+
+    def _data_head(self, stream: Stream, length: int) -> None:
+        self.control(frames.frame_header(length, FrameType.DATA, 0, stream.stream_id))
 
     def headers(self, stream_id: int, block: bytes, flags: int) -> None:
         """Send a header block."""
@@ -172,7 +175,7 @@ class Sender:
         stream.pending_bytes -= length
         self.window -= length
         self.data_frame_total += 1
-        self.control(frames.frame_header(length, FrameType.DATA, 0, stream.stream_id))
+        self._data_head(stream, length)
         self._out += parts
         self._out_bytes += length
 

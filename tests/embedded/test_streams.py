@@ -8,7 +8,9 @@ import grpc
 import pytest
 
 import miniet
+from miniet.errors import InvariantError
 from miniet.pb import rpc_pb2
+from miniet.server import convert
 from tests.embedded.client import connect
 from tests.support.served import TRANSPORTS, wait_until
 
@@ -81,6 +83,26 @@ def test_deadline_ends_the_call_at_the_server(server: miniet.Server) -> None:
             next(watch(iter(()), timeout=0.3))
         assert end.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         assert time.monotonic() - begun_s > 0.25
+        wait_until(
+            lambda: etcd.statistics().requests.calls_in_flight == 0, "the call is over"
+        )
+        assert etcd.statistics().watch.stream_count == 0
+
+
+def test_bug_while_events_are_encoded_ends_the_stream(
+    server: miniet.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise InvariantError("planted")
+
+    with server as etcd, connect(etcd.endpoint) as client:
+        watch = client.watch(b"k")
+        assert next(watch).created
+        monkeypatch.setattr(convert, "watch_responses", fail)
+        client.put(b"k")
+        code, text = end_of(watch)
+        assert code is grpc.StatusCode.UNKNOWN
+        assert "InvariantError" in text
         wait_until(
             lambda: etcd.statistics().requests.calls_in_flight == 0, "the call is over"
         )

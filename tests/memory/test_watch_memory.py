@@ -18,9 +18,12 @@ def client() -> Client:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "bytes_max"), [(b"", 650), (b"\xff", 800)], ids=["key", "range"]
+    ("suffix", "bytes_max"), [(b"", 350), (b"\xff", 450)], ids=["key", "range"]
 )
 def test_bytes_of_a_watcher(client: Client, suffix: bytes, bytes_max: int) -> None:
+    # Of a key 283: the watcher 136, its key 45, places by key and by id 37 each, its
+    # id 28; 32 more for a start above 256. Of a range 404: the end 46 more, and a node
+    # of the tree 112 in place of the place by key.
     stream, count = client.stream, 2000
     keys = [b"key/%08d" % number for number in range(count)]
     requests = [WatchCreate(key, key + suffix if suffix else b"") for key in keys]
@@ -31,7 +34,7 @@ def test_bytes_of_a_watcher(client: Client, suffix: bytes, bytes_max: int) -> No
             stream.take(1)
 
     cost = growth(load).bytes_by_component[Component.WATCH] / count
-    assert 300 < cost < bytes_max
+    assert 200 < cost < bytes_max
 
 
 def test_undelivered_events_are_booked_to_watch(client: Client) -> None:

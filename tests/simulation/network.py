@@ -12,6 +12,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from miniet.errors import DataError, RequestError
+from miniet.server.pumped_stream import PumpedStream
 from miniet.server.rpc_errors import Status, status_of
 from tests.simulation.disk import PowerLost
 from tests.simulation.machine import Life, Machine
@@ -94,7 +95,8 @@ class Connection:
         life, dropped = await self._reach()
         stream = StreamCall(self, life, dropped, window)
         handler: Any = life.methods[path].handler
-        stream.task = self._machine.spawn(_outcome(handler(_ServerSide(stream))))
+        handling = _ServerSide(stream).serve(handler)
+        stream.task = self._machine.spawn(_outcome(handling))
         return stream
 
     async def _reach(self) -> "tuple[Life, asyncio.Future[None]]":
@@ -163,10 +165,11 @@ class StreamCall:
             self.task.cancel()
 
 
-class _ServerSide:
+class _ServerSide(PumpedStream):
     """The same stream, as the handler sees it."""
 
     def __init__(self, stream: StreamCall) -> None:
+        super().__init__()
         self._stream = stream
 
     async def receive(self) -> Message | None:

@@ -1,6 +1,6 @@
 """A watchable store over a store in memory, and a client that checks what it hears."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -163,7 +163,11 @@ class Client:
 
     def read(self, limit: int = 1000) -> list[WatchResponse]:
         """Take responses and check each against what came before it."""
-        responses = self.stream.take(limit)
+        responses = [
+            replace(response, watch_id=watch_id, more_ids=())
+            for response in self.stream.take(limit)
+            for watch_id in (response.watch_id, *response.more_ids)
+        ]
         for response in responses:
             self._hear(response)
         self.rig.check()

@@ -47,14 +47,14 @@ MUTATIONS = (
     _store(
         name="watch/victim-twice",
         breaks="a victim gets its last revision again",
-        old="            watcher.min_revision = revision + 1\n",
-        new="            watcher.min_revision = revision\n",
+        old="        watcher.min_revision = revision + 1\n",
+        new="        watcher.min_revision = revision\n",
     ),
     _store(
         name="watch/victim-misses",
         breaks="a victim misses the revision after its batch",
-        old="            watcher.min_revision = revision + 1\n",
-        new="            watcher.min_revision = revision + 2\n",
+        old="        watcher.min_revision = revision + 1\n",
+        new="        watcher.min_revision = revision + 2\n",
     ),
     _store(
         name="watch/caught-up-early",
@@ -170,7 +170,7 @@ MUTATIONS = (
     _stream(
         name="watch/compacted-not-canceled",
         breaks="a compacted watcher is not told that it has ended",
-        old="                    canceled=queued.revision == 0,\n",
+        old="            canceled=queued.revision == 0,\n",
         new="",
     ),
     _stream(
@@ -202,6 +202,30 @@ MUTATIONS = (
         old="        if sent:\n",
         new="        if sent or batch:\n",
         tests=(_UNIT + "test_outbox.py", _UNIT + "test_watchable_store.py"),
+    ),
+    Mutation(
+        name="watch/count-shared",
+        breaks="a batch that leaves for one watcher counts as gone for all",
+        file="miniet/watch/undelivered.py",
+        old="        batch.holder_count -= count\n",
+        new="        batch.holder_count = 0\n",
+        tests=(_UNIT + "test_outbox.py",),
+    ),
+    Mutation(
+        name="watch/unlike-together",
+        breaks="a watcher gets previous pairs because its neighbour wants them",
+        file="miniet/watch/outbox.py",
+        old="                and last.prev_kv is prev_kv\n",
+        new="",
+        tests=(_UNIT + "test_outbox.py",),
+    ),
+    Mutation(
+        name="watch/takes-all-alike",
+        breaks="a slow stream is taken more events than it has room for",
+        file="miniet/watch/outbox.py",
+        old="min(limit, max(1, bytes_max // first.batch.byte_count))",
+        new="limit",
+        tests=(_UNIT + "test_outbox.py", _UNIT + "test_watch_stream.py"),
     ),
     Mutation(
         name="watch/count-held",

@@ -1,5 +1,6 @@
 """Responses put together from bytes are what protobuf makes of the same messages."""
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import example, given
@@ -161,21 +162,22 @@ def test_txn_response_is_protobuf_s_however_deep(result: TxnResult) -> None:
     assert convert.txn_response(head_of(result), result) == expected(result)
 
 
-@given(
-    st.builds(
-        WatchResponse,
-        watch_id=ids | st.just(STREAM_WATCH_ID),
-        revision=st.just(0) | revisions,
-        created=st.booleans(),
-        canceled=st.booleans(),
-        compact_revision=ids,
-        cancel_reason=st.sampled_from(("", "etcdserver: no such watch", "é")),
-        fragment=st.booleans(),
-        events=st.lists(events, max_size=3).map(encoded),
-    )
+answers = st.builds(
+    WatchResponse,
+    watch_id=ids | st.just(STREAM_WATCH_ID),
+    revision=st.just(0) | revisions,
+    created=st.booleans(),
+    canceled=st.booleans(),
+    compact_revision=ids,
+    cancel_reason=st.sampled_from(("", "etcdserver: no such watch", "é")),
+    fragment=st.booleans(),
+    events=st.lists(events, max_size=3).map(encoded),
+    more_ids=st.lists(ids, max_size=3),
 )
-def test_watch_response_is_protobuf_s(answer: WatchResponse) -> None:
-    same = rpc_pb2.WatchResponse(
+
+
+def watch_response(answer: WatchResponse) -> rpc_pb2.WatchResponse:
+    return rpc_pb2.WatchResponse(
         header=header(answer.revision),
         watch_id=answer.watch_id,
         created=answer.created,
@@ -185,8 +187,18 @@ def test_watch_response_is_protobuf_s(answer: WatchResponse) -> None:
         fragment=answer.fragment,
         events=map(kv_pb2.Event.FromString, answer.events),
     )
+
+
+@given(answers)
+def test_watch_responses_are_protobuf_s_for_each_watcher(answer: WatchResponse) -> None:
     head = HEADERS.encode(answer.revision, TERM)
-    assert convert.watch_response(head, answer) == same.SerializeToString()
+    singles = [
+        replace(answer, watch_id=watch_id)
+        for watch_id in (answer.watch_id, *answer.more_ids)
+    ]
+    assert convert.watch_responses(head, answer) == [
+        watch_response(single).SerializeToString() for single in singles
+    ]
 
 
 @given(ids, ids, st.integers(0, 2**63 - 1), ids)

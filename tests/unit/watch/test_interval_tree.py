@@ -55,6 +55,16 @@ def test_remove_refuses_a_range_that_is_not_there() -> None:
         tree_of((b"a", b"c")).remove(b"a", b"b")
 
 
+def test_replace_changes_the_value_of_exactly_one_range() -> None:
+    tree = tree_of((b"a", b"c"), (b"a", None), (b"a", b"b"))
+    tree.replace(b"a", b"c", "new")
+    tree._check()
+    assert [value for _, _, value in tree] == ["b'a'-b'b'", "new", "b'a'-None"]
+    with pytest.raises(InvariantError):
+        tree.replace(b"a", b"d", "new")
+    assert len(tree) == 3
+
+
 def test_sorted_insertion_does_not_degenerate() -> None:
     tree: IntervalTree[int] = IntervalTree(Random(7))
     for number in range(20_000):

@@ -1,6 +1,12 @@
 import pytest
 
-from miniet.watch import CancelReason, WatchStreamClosedError
+from miniet.mvcc import Event, EventType
+from miniet.watch import (
+    CancelReason,
+    EventBatch,
+    WatchEvent,
+    WatchStreamClosedError,
+)
 from tests.support.watch_rig import Client, Rig
 
 
@@ -23,7 +29,7 @@ def test_created_answer_has_id_and_current_revision(rig: Rig, client: Client) ->
     (answer,) = client.read()
     assert (answer.created, answer.canceled) == (True, False)
     assert (answer.watch_id, answer.revision) == (0, 4)
-    assert answer.events == []
+    assert not answer.events
 
 
 @pytest.mark.parametrize(
@@ -124,7 +130,7 @@ def test_negative_start_is_created_and_then_told_it_is_compacted(
     assert created.created
     assert not created.canceled
     assert (notice.canceled, notice.compact_revision) == (True, compacted_at)
-    assert (notice.revision, notice.cancel_reason, notice.events) == (0, "", [])
+    assert (notice.revision, notice.cancel_reason, notice.events) == (0, "", ())
 
 
 # Cancelling
@@ -394,6 +400,48 @@ def test_progress_tick_is_left_out_when_there_is_no_room() -> None:
     rig.watch.step_progress()
     client.read()
     assert client.progress == []
+
+
+def test_take_stops_after_the_bytes_asked_for(rig: Rig) -> None:
+    client = rig.client()
+    for _ in range(6):
+        client.create(b"a")
+    client.read()
+    rig.put(b"a", bytes(1000))
+    rig.put(b"a", bytes(1000))
+    # The fourth of six alike goes beyond; then what is left, of the next change too.
+    taken = [client.stream.take(100, 3500), client.stream.take(100)]
+    ids = [[(r.watch_id, *r.more_ids) for r in responses] for responses in taken]
+    assert ids == [[(0, 1, 2), (3,)], [(4, 5), (0, 1, 2, 3, 4, 5)]]
+    rig.check()
+
+
+def test_take_reads_no_more_previous_pairs_than_the_bytes_asked_for(rig: Rig) -> None:
+    client = rig.client()
+    for _ in range(3):
+        client.create(b"a", prev_kv=True)
+    client.read()
+    for value in (b"", bytes(1000), b""):
+        rig.put(b"a", value)
+    # Three small ones and a large one, large ones, small ones after a large one.
+    taken = [client.stream.take(100, 500) for _ in range(6)]
+    assert [len(responses) for responses in taken] == [4, 1, 1, 1, 1, 1]
+
+
+def test_fragments_of_watchers_that_want_the_same_do_not_mix() -> None:
+    rig = Rig(fragment_bytes=1000)
+    client = rig.client()
+    for _ in range(2):
+        client.create(b"a", b"b", fragment=True)
+    client.read()
+    batch = EventBatch()
+    for _ in range(3):
+        batch.add(WatchEvent(Event(EventType.PUT, b"a", 2, 2, bytes(600))))
+    for watcher in client.stream.watchers():
+        watcher.send(2, batch)
+    taken = client.stream.take(2)
+    assert [r.watch_id for r in taken] == [0, 0, 0, 1, 1, 1]
+    assert not any(r.more_ids for r in taken)
 
 
 # Closing

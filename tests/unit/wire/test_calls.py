@@ -1,5 +1,7 @@
 """Calls of a client that keeps to the rules: the library h2."""
 
+from sys import getrefcount
+
 import pytest
 
 from miniet.wire import (
@@ -10,8 +12,8 @@ from miniet.wire import (
     MessageReceived,
     RequestEnded,
 )
-from tests.support.http2 import message
-from tests.support.wire_clients import H2Client
+from tests.support.http2 import DATA, frame, message
+from tests.support.wire_clients import H2Client, RawClient, call
 
 MIB = 1 << 20
 
@@ -32,6 +34,17 @@ def test_unary_call_is_answered() -> None:
     assert response.trailers == {"grpc-status": "0"}
     assert response.is_ended
     assert client.connection.stream_count == 0
+
+
+def test_received_messages_are_the_callers_alone() -> None:
+    client = RawClient()
+    data = frame(DATA, 0, 1, message(b"a request that is not kept"))
+    [_, event] = client.connection.receive(call(1, None) + data, 0.0)
+    assert isinstance(event, MessageReceived)
+    body = event.message
+    del event
+    # `body` and the argument of getrefcount.
+    assert getrefcount(body) == 2
 
 
 @pytest.mark.parametrize("size", [0, 1, 16_379, 16_380, 65_530, 65_531, 3 * MIB])

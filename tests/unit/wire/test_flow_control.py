@@ -115,6 +115,27 @@ def test_message_that_fits_waits_for_nobody() -> None:
     assert client.connection.take_output()[1] == []
 
 
+def test_messages_that_fit_into_a_frame_share_it() -> None:
+    client = RawClient()
+    client.send(call(1))
+    bodies = [b"one", b"", bytes(1000)]
+    client.connection.send(1, *bodies)
+    client.read()
+    [data] = client.of_kind(DATA)
+    assert data.payload == b"".join(map(message, bodies))
+
+
+def test_messages_sent_at_once_arrive_in_order_however_many() -> None:
+    client = H2Client()
+    stream_id = client.call(b"")
+    bodies = [b"%d" % number * (number % 100) for number in range(5_000)]
+    client.connection.send(stream_id, *bodies)
+    client.connection.send(stream_id, b"last")
+    client.pump()
+    data = b"".join(map(message, [*bodies, b"last"]))
+    assert client.responses[stream_id].data == data
+
+
 def test_messages_that_fit_wait_once_much_is_queued() -> None:
     client = RawClient()
     client.send(frame(SETTINGS, 0, 0, setting(4, 2**30)) + call(1))
