@@ -26,6 +26,11 @@ class LogStore(Protocol):
     is_durable: bool
     """Whether `flush` makes anything survive, so that it is worth waiting for."""
 
+    @property
+    def last_sync_s(self) -> float:
+        """Seconds that the last sync took; 0 without one."""
+        ...
+
     def append(self, hard_state: HardState | None, entries: Sequence[Entry]) -> None:
         """Take what the next flush writes."""
         ...
@@ -79,6 +84,10 @@ class DiskLog:
         self.append = wal.append
         self.flush = wal.flush
 
+    @property
+    def last_sync_s(self) -> float:
+        return self.wal.last_sync_s
+
     def save_snapshot(self, snapshot: Snapshot) -> None:
         # File first: a record in the log must never name a file that is not there.
         self.snapshots.save(snapshot)
@@ -100,6 +109,7 @@ class MemoryLog:
     """No log: for servers that keep nothing, and say so."""
 
     is_durable = False
+    last_sync_s = 0.0
 
     def append(self, hard_state: HardState | None, entries: Sequence[Entry]) -> None:
         pass

@@ -100,6 +100,7 @@ class Wal:
         "_segments",
         "_sync",
         "_written_bytes",
+        "last_sync_s",
     )
 
     def __init__(
@@ -124,6 +125,8 @@ class Wal:
         self._pending_bytes = 0  # Invariant: sum of the lengths in `_pending`
         self._crc = 0  # running CRC behind the last pending record
         self._hard_state = HardState()  # last appended
+        self.last_sync_s = 0.0
+        """Seconds that the last sync took; 0 without one."""
         self._last_index = 0  # of the last entry or snapshot appended
         self._failure: WalFailedError | None = None
         self._closed = False
@@ -391,8 +394,9 @@ class Wal:
         start = time.perf_counter()
         sync_data(self._segments[-1].fd)
         self._fsync_count += 1
+        self.last_sync_s = time.perf_counter() - start
         if self._on_fsync is not None:
-            self._on_fsync(time.perf_counter() - start)
+            self._on_fsync(self.last_sync_s)
 
     def _sync_directory(self, directory: Path) -> None:
         if self._sync:

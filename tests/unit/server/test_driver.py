@@ -29,10 +29,12 @@ class Log(MemoryLog):
 
     is_durable = True
 
-    def __init__(self) -> None:
+    def __init__(self, last_sync_s: float = 1.0) -> None:
+        self.last_sync_s = last_sync_s
         self.flushed: list[int] = []
         """Entries of each flush."""
         self.begun_count = 0
+        self.threads: list[str] = []
         self.may_go_on = threading.Event()
         self.may_go_on.set()
         self.error: Exception | None = None
@@ -44,6 +46,7 @@ class Log(MemoryLog):
     def flush(self, sync: bool) -> None:
         assert sync
         self.begun_count += 1
+        self.threads.append(threading.current_thread().name)
         assert self.may_go_on.wait(WAIT_S)
         if self.error is not None:
             raise self.error
@@ -91,11 +94,11 @@ async def running(log: Log) -> AsyncIterator[Rig]:
         member.close(commit=not driver.failed)
 
 
-def run(claim: Callable[[Rig], Awaitable[None]]) -> None:
+def run(claim: Callable[[Rig], Awaitable[None]], log: Log | None = None) -> None:
     """Run a claim on a driver that serves."""
 
     async def main() -> None:
-        async with running(Log()) as rig:
+        async with running(log or Log()) as rig:
             await rig.driver.wait_serving()
             await claim(rig)
 
@@ -113,6 +116,29 @@ def test_requests_that_come_together_share_a_flush() -> None:
         assert 100 in rig.log.flushed[flushes:]
 
     run(claim)
+
+
+@pytest.mark.parametrize("last_sync_s", [0.0005, 0.005])
+def test_only_a_fast_disk_is_waited_for_on_the_loop(last_sync_s: float) -> None:
+    log = Log(last_sync_s)
+
+    async def claim(rig: Rig) -> None:
+        await rig.put()
+
+    run(claim, log)
+    # The last flush is that of the stop.
+    is_here = log.threads[-2] == threading.current_thread().name
+    assert is_here == (last_sync_s < 0.001)
+
+
+def test_requests_that_share_a_flush_leave_the_loop_free() -> None:
+    log = Log(last_sync_s=0.0005)
+
+    async def claim(rig: Rig) -> None:
+        await asyncio.gather(*(rig.put() for _ in range(10)))
+
+    run(claim, log)
+    assert log.threads[-2] != threading.current_thread().name
 
 
 def test_nothing_is_answered_before_it_is_durable() -> None:
