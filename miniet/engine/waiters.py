@@ -40,7 +40,7 @@ class Waiters:
 
     def resolve(self, request_id: int, outcome: ApplyResult | RequestError) -> None:
         """Give the outcome to whoever waits for it; nobody may."""
-        self.take(request_id)(outcome)
+        self._answers.pop(request_id, ignore)(outcome)
 
     def take(self, request_id: int) -> Answer:
         """Leave the answer to the caller; there is no deadline any more.

@@ -3,7 +3,7 @@
 It parses and bounds requests, counts calls and messages, and says how a call ended.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from time import monotonic
 
 from google.protobuf.message import DecodeError, Message
@@ -19,7 +19,14 @@ class MethodCalls:
     method: the row of the table.
     """
 
-    __slots__ = ("_counters", "_parse", "_request_kind", "_traffic", "method")
+    __slots__ = (
+        "_bytes_max",
+        "_counters",
+        "_parse",
+        "_request_kind",
+        "_traffic",
+        "method",
+    )
 
     def __init__(self, method: Method, traffic: Traffic, bytes_max: int) -> None:
         _, service, name = method.path.split("/")
@@ -27,7 +34,8 @@ class MethodCalls:
         self._traffic = traffic
         self._counters = CallCounters(service, name, method.kind.value)
         self._request_kind = "unary" if method.kind is Kind.UNARY else "stream"
-        self._parse = _parser(method.request_type, bytes_max)
+        self._parse = method.request_type.FromString
+        self._bytes_max = bytes_max
         traffic.methods.append(self._counters)
 
     def begin(self, metadata: Mapping[str, str]) -> float:
@@ -50,9 +58,21 @@ class MethodCalls:
         Raises:
             CallError: it is too large, or not a message of this kind.
         """
+        size = len(request)
         self._counters.received += 1
-        self._traffic.received_bytes_total += len(request)
-        return self._parse(request)
+        self._traffic.received_bytes_total += size
+        if size > self._bytes_max:
+            raise CallError(
+                Code.RESOURCE_EXHAUSTED,
+                f"grpc: received message larger than max ({size} vs. "
+                f"{self._bytes_max})",
+            )
+        try:
+            return self._parse(request)
+        except DecodeError as error:
+            raise CallError(
+                Code.INTERNAL, f"grpc: error unmarshalling request: {error}"
+            ) from error
 
     def sent(self, response: bytes) -> None:
         """Count one message to the client."""
@@ -76,23 +96,3 @@ def unknown_method(path: str, services: Iterable[str]) -> str:
     if service in services:
         return f"unknown method {method} for service {service}"
     return f"unknown service {service}"
-
-
-def _parser(request_type: type[Message], bytes_max: int) -> Callable[[bytes], Message]:
-    from_string = request_type.FromString
-
-    def parse(request: bytes) -> Message:
-        if len(request) > bytes_max:
-            raise CallError(
-                Code.RESOURCE_EXHAUSTED,
-                "grpc: received message larger than max "
-                f"({len(request)} vs. {bytes_max})",
-            )
-        try:
-            return from_string(request)
-        except DecodeError as error:
-            raise CallError(
-                Code.INTERNAL, f"grpc: error unmarshalling request: {error}"
-            ) from error
-
-    return parse

@@ -9,23 +9,20 @@ from miniet.wire.limits import Limits
 class PingPolicy:
     """Counts pings that come too early ("strikes")."""
 
-    __slots__ = ("_has_sent", "_last_s", "_limits", "_strikes")
+    __slots__ = ("_last_s", "_limits", "_strikes", "has_sent")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._last_s: float | None = None
         self._strikes = 0
-        self._has_sent = False
-
-    def sent(self) -> None:
-        """Say that a response went out: the next ping is welcome whenever it comes."""
-        self._has_sent = True
+        self.has_sent = False
+        """Whether something was sent: then the next ping is welcome when it comes."""
 
     def admits(self, now_s: float, *, has_streams: bool) -> bool:
         """Take a ping; False if the client has pinged too often by now."""
         last_s, self._last_s = self._last_s, now_s
-        if self._has_sent:
-            self._has_sent = False
+        if self.has_sent:
+            self.has_sent = False
             self._strikes = 0
             return True
         limits = self._limits

@@ -87,7 +87,7 @@ class Receiver:
         stream.received_bytes += len(data)
         messages = self._messages(stream, data)
         if messages:
-            kept = sum(len(message) + PREFIX_BYTES for message in messages)
+            kept = sum(map(len, messages)) + PREFIX_BYTES * len(messages)
             stream.untaken_bytes += kept
             self.complete_bytes += kept
             stream.withheld_bytes += size

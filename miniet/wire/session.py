@@ -76,7 +76,7 @@ class Session:
         It measures the line by pings while it is being sent to, and gives room back
         for whatever it has read.
         """
-        self.pings.sent()
+        self.pings.has_sent = True
         self._earned += count * self.limits.idle_frames_per_message
 
     def spend(self) -> None:
