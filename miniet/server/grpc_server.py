@@ -35,6 +35,9 @@ would fill the memory.
 _IDENTITY_ONLY = 1
 """Bit set of the compressions that are taken. etcd has none installed, either."""
 
+_WRITE_S_MAX = 0.5
+"""A write takes longer only where the client does not read."""
+
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 if TYPE_CHECKING:
@@ -240,6 +243,7 @@ class _Calls:
             # The server ends the call. grpcio tells the client nothing of a task
             # that is cancelled, so it would wait on.
             code = Code.UNAVAILABLE
+            await stream.wait_written()
             await _abort(context, StoppedError())
         finally:
             self._streams.discard(task)
@@ -272,18 +276,27 @@ class _GrpcStream(PumpedStream):
         self._requests = requests
         self._calls = calls
         self._write: Callable[[bytes], Awaitable[None]] = context.write
+        self._writing: asyncio.Future[None] | None = None
 
     async def receive(self) -> Message | None:
         request = await anext(self._requests, None)
         return None if request is None else self._calls.received(request)
 
     async def send(self, response: bytes) -> None:
+        # Not cancelled with the handler: of a call that is aborted after a write was
+        # cancelled, grpcio may never tell its client the end.
+        self._writing = asyncio.ensure_future(self._write(response))
         try:
-            await self._write(response)
+            await asyncio.shield(self._writing)
         except grpc.aio.InternalError as error:
             # The client is gone, and grpcio has not cancelled the call yet.
             raise asyncio.CancelledError from error
         self._calls.sent(response)
+
+    async def wait_written(self) -> None:
+        """Wait until what is being written is with grpcio, for a time."""
+        if self._writing is not None:
+            await asyncio.wait([self._writing], timeout=_WRITE_S_MAX)
 
 
 async def _abort(context: _Context, error: RequestError) -> bytes:
