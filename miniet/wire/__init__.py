@@ -24,10 +24,11 @@ Frames are taken up only when they are complete, so however the bytes are cut, t
 events are the same. The messages of a call come in order, each whole.
 
 Flow control
-    Towards the client: messages wait in their stream until its windows admit them and
-    `take_output` asks for more. `pending_bytes(stream_id)` says how much waits, and
-    `take_drained` whose wait is over. They leave as views of the caller's bytes,
-    without a copy.
+    Towards the client: a message that fits into a frame, and whose windows admit it,
+    is framed at once while little is queued. All others wait in their stream until the
+    windows admit them and `take_output` asks for more: `pending_bytes(stream_id)` says
+    how much waits, `take_output` whose wait is over. They leave as views of the
+    caller's bytes, without a copy.
     From the client: room is given back as bytes come in for a message that is not
     complete, and for complete ones when `taken` says that their handler has them. So
     one stream keeps at most two messages and a window, a connection no more than
