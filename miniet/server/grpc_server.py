@@ -286,6 +286,7 @@ class _GrpcStream(PumpedStream):
         # Not cancelled with the handler: of a call that is aborted after a write was
         # cancelled, grpcio may never tell its client the end.
         self._writing = asyncio.ensure_future(self._write(response))
+        self._writing.add_done_callback(_look_at)
         try:
             await asyncio.shield(self._writing)
         except grpc.aio.InternalError as error:
@@ -297,6 +298,12 @@ class _GrpcStream(PumpedStream):
         """Wait until what is being written is with grpcio, for a time."""
         if self._writing is not None:
             await asyncio.wait([self._writing], timeout=_WRITE_S_MAX)
+
+
+def _look_at(writing: "asyncio.Future[None]") -> None:
+    """Take note of how a write ended, whose handler may be gone."""
+    if not writing.cancelled():
+        writing.exception()
 
 
 async def _abort(context: _Context, error: RequestError) -> bytes:
