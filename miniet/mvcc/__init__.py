@@ -22,7 +22,7 @@ Invariants
 
 Kept in memory: per key of the index its bytes, a `KeyIndex`, its packed revisions
 and a place in a dict and a sorted list (about 264 bytes for a 16-byte key); 17
-bytes per revision more, 18 from the 33rd on. A deleted key stays until compaction
+bytes per revision more, 18 from the 31st on. A deleted key stays until compaction
 passes its deletion. While a compaction runs, or a hash is taken, about 100 bytes
 per key for `keep`. Events are made here and live as long as a watcher wants them.
 
