@@ -55,6 +55,7 @@ def test_another_entry_in_its_place_is_decoded() -> None:
     index = rig.engine.applied_index + 1
     body = PUT.SerializeToString()
     rig.engine.propose(RequestKind.PUT, body, ignore, PutRequest(b"as decoded"))
+    rig.engine.ready()  # raft has it at that index now
     entry = Entry(1, index, data=encode(RequestKind.PUT, 7, body))
     assert proposals.decode(entry) == (7, PutRequest(b"k", b"v"))
 
