@@ -209,7 +209,7 @@ def _refuse_write(operation: PutRequest | DeleteRangeRequest) -> OpResult:
 
 
 def _run(
-    txn: ReadTxn | WriteTxn,
+    txn: ReadTxn,
     branch: Branch,
     write: Callable[[PutRequest | DeleteRangeRequest], OpResult],
 ) -> TxnResult:

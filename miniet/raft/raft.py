@@ -265,7 +265,7 @@ class Raft:
             raise ProposalDroppedError("no leader")
         pending_conf_index = self.pending_conf_index
         for position, entry in enumerate(entries):
-            if entry.type is EntryType.NORMAL:
+            if entry.type == EntryType.NORMAL:
                 continue
             index = self.log.last_index() + 1 + position
             if self._may_change_conf(entry, pending_conf_index):
@@ -444,9 +444,7 @@ class Raft:
     def _has_unapplied_conf_change(self) -> bool:
         log = self.log
         pages = log.scan(log.applied + 1, log.committed + 1, log.applying_bytes_max)
-        return any(
-            entry.type is not EntryType.NORMAL for page in pages for entry in page
-        )
+        return any(entry.type != EntryType.NORMAL for page in pages for entry in page)
 
     def _has_committed_in_term(self) -> bool:
         return self.log.term_or_zero(self.log.committed) == self.term

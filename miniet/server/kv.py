@@ -10,8 +10,13 @@ from miniet.engine.requests import (
 )
 from miniet.engine.results import TxnResult
 from miniet.pb import rpc_pb2
-from miniet.server import convert
-from miniet.server.convert import Headers
+from miniet.server.convert import (
+    Headers,
+    delete_range_response,
+    put_response,
+    range_response,
+    txn_response,
+)
 from miniet.server.driver import Driver
 from miniet.server.methods import Kind, Method
 from miniet.server.service import Service
@@ -44,7 +49,7 @@ class KvService(Service):
         if not query.serializable:
             await self._driver.read_point()
         result = self._engine.store.read().range(query)
-        return convert.range_response(self._header(result.revision), result)
+        return range_response(self._header(result.revision), result)
 
     async def put(self, request: rpc_pb2.PutRequest) -> bytes:
         """Write one key."""
@@ -54,7 +59,7 @@ class KvService(Service):
         result = await self._driver.propose(
             RequestKind.PUT, request.SerializeToString(), record
         )
-        return convert.put_response(self._header(result.revision), result)
+        return put_response(self._header(result.revision), result)
 
     async def delete_range(self, request: rpc_pb2.DeleteRangeRequest) -> bytes:
         """Delete keys."""
@@ -63,7 +68,7 @@ class KvService(Service):
         result = await self._driver.propose(
             RequestKind.DELETE_RANGE, request.SerializeToString(), record
         )
-        return convert.delete_range_response(self._header(result.revision), result)
+        return delete_range_response(self._header(result.revision), result)
 
     async def txn(self, request: rpc_pb2.TxnRequest) -> bytes:
         """Compare, then carry out one of two branches; only ranges: like a read."""
@@ -79,7 +84,7 @@ class KvService(Service):
             result = await self._driver.propose(
                 RequestKind.TXN, request.SerializeToString(), record
             )
-        return convert.txn_response(self._header(result.revision), result)
+        return txn_response(self._header(result.revision), result)
 
     async def compact(self, request: rpc_pb2.CompactionRequest) -> bytes:
         """Forget history; with `physical`, wait until it is out of the backend."""

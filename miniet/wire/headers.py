@@ -5,6 +5,8 @@ of them once its table knows them all. `HeaderReader` therefore remembers the bl
 that left the table as it was, until another block changes it.
 """
 
+from typing import Any
+
 from hpack import Decoder, HPACKError
 from hpack.exceptions import OversizedHeaderListError
 
@@ -75,17 +77,21 @@ class HeaderReader:
 
     def _decode(self, block: bytes) -> tuple[list[Header], bool]:
         table = self._decoder.header_table
-        entries = table.dynamic_entries
-        before = (entries[0] if entries else None, len(entries), table.maxsize)
+        # A new entry is a new object, even if it says the same; typed, a compiler
+        # would be free to compare copies.
+        entries: Any = table.dynamic_entries
+        newest = entries[0] if entries else None
+        sizes = (len(entries), table.maxsize)
         try:
             headers = list(self._decoder.decode(block, raw=True))
         except OversizedHeaderListError as error:
             raise PeerError(ErrorCode.ENHANCE_YOUR_CALM, str(error)) from error
         except HPACKError as error:
             raise PeerError(ErrorCode.COMPRESSION_ERROR, str(error)) from error
-        newest = entries[0] if entries else None
-        # A new entry is a new object, even if it says the same.
-        changed = newest is not before[0] or (len(entries), table.maxsize) != before[1:]
+        changed = (entries[0] if entries else None) is not newest or sizes != (
+            len(entries),
+            table.maxsize,
+        )
         if changed:
             self._blocks.clear()
         return [(bytes(name), bytes(value)) for name, value in headers], changed

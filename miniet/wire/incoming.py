@@ -53,9 +53,9 @@ def take_frame(
         handler(session, flags, stream_id, payload)
     except StreamError as error:
         session.reset(error.stream_id, error.code)
-    except CallRefusedError as error:
+    except CallRefusedError as refusal:
         session.events.append(CallAborted(stream_id, ErrorCode.NO_ERROR))
-        session.end(session.streams[stream_id], error.status, error.text)
+        session.end(session.streams[stream_id], refusal.status, refusal.text)
 
 
 # ---- requests
@@ -128,10 +128,10 @@ def _open(session: Session, stream_id: int, block: bytes) -> None:
         )
         _tell_to_stop(session, stream_id)
         return
-    except CallRefusedError as error:
+    except CallRefusedError as refusal:
         session.sender.headers(
             stream_id,
-            RESPONSE_BLOCK + trailers(error.status, error.text),
+            RESPONSE_BLOCK + trailers(refusal.status, refusal.text),
             END_HEADERS | END_STREAM,
         )
         _tell_to_stop(session, stream_id)

@@ -57,17 +57,17 @@ class MessageReader:
         buffer += data
         start = 0
         while len(buffer) - start >= PREFIX_BYTES:
+            body_start = start + PREFIX_BYTES
+            end = body_start + self._size(buffer[start:body_start])
+            if end > len(buffer):
+                break
             with memoryview(buffer) as view:
-                size = self._size(view[start : start + PREFIX_BYTES])
-                end = start + PREFIX_BYTES + size
-                if end > len(buffer):
-                    break
-                body = bytes(view[start + PREFIX_BYTES : end])
+                body = bytes(view[body_start:end])
             yield self._message(buffer[start], body)
             start = end
         del buffer[:start]
 
-    def _size(self, head: memoryview) -> int:
+    def _size(self, head: bytearray) -> int:
         size = int.from_bytes(head[1:PREFIX_BYTES], "big")
         if head[0] > 1:
             raise CallRefusedError(
