@@ -3,7 +3,8 @@
 #   make demo     the article's case: which structure holds 2 GB for one key?
 #   make test     style, types and tests
 #   make lint     style and types only
-#   make bench    the benchmarks
+#   make test-compiled   the same tests on the core compiled to C
+#   make bench    the benchmarks, compiled; ARGS="puts --rounds 1" for some of them
 #   make protos   generate miniet/pb from protos/
 #
 # What takes longer; tests/README.md has the last results:
@@ -22,10 +23,13 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
+# What takes a C compiler, and two minutes after each change.
+COMPILED := .venv-compiled/.installed
+
 # As in `make oracle ARGS="--seconds 60 --seed 7"`; each target's command says --help.
 ARGS ?=
 
-.PHONY: demo test lint bench protos clean oracle mutants soak simulate hostile crash
+.PHONY: demo test test-compiled lint bench protos clean oracle mutants soak simulate hostile crash
 
 demo: $(INSTALLED)
 	@$(BIN)/miniet lab run case-study --out demo
@@ -39,13 +43,18 @@ test: $(INSTALLED)
 	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS) || status=1; \
 	exit $$status
 
+# Not the modules that lie here, which would come first otherwise.
+test-compiled: $(COMPILED)
+	@PYTHONSAFEPATH=1 .venv-compiled/bin/python -m pytest --import-mode=append \
+		-n auto --dist worksteal $(PYTEST_ARGS)
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(INSTALLED)
-	@$(BIN)/python benchmarks/run.py
+bench: $(COMPILED)
+	@.venv-compiled/bin/python benchmarks/run.py $(ARGS)
 
 protos: $(INSTALLED)
 	$(BIN)/python protos/generate.py
@@ -77,5 +86,14 @@ $(INSTALLED): pyproject.toml
 		--editable '.[dev]'
 	@touch $@
 
+$(COMPILED): setup.py pyproject.toml $(shell find miniet -name '*.py')
+	@test -n "$(PYTHON)" || { echo "miniet needs Python 3.11 or later" >&2; exit 1; }
+	@echo "compiling, and installing into .venv-compiled with $(PYTHON)"
+	@"$(PYTHON)" -m venv .venv-compiled
+	@rm -rf build
+	@MINIET_COMPILE=1 .venv-compiled/bin/python -m pip install --quiet \
+		--disable-pip-version-check '.[dev]'
+	@touch $@
+
 clean:
-	rm -rf .venv demo soak build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-compiled demo soak build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -16,6 +16,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Callable
 from importlib import metadata
@@ -23,6 +24,8 @@ from pathlib import Path
 from typing import Protocol, cast
 
 import plot
+
+from miniet.compiled import is_compiled
 
 WORKLOADS = {
     "pipeline": 5,
@@ -96,6 +99,8 @@ def _plot(results: dict[str, dict[str, Figures]], path: Path) -> None:
 
 def _run(name: str, workload: Workload, rounds: int) -> dict[str, Figures]:
     targets = list(workload.TARGETS)
+    if "miniet_interpreted" in targets and not is_compiled():
+        targets.remove("miniet_interpreted")
     if "etcd" in targets and not shutil.which("etcd"):
         targets.remove("etcd")
         print(f"\n{name}: no etcd on PATH, so no comparison")
@@ -148,11 +153,20 @@ def _machine() -> dict[str, str]:
         "machine": f"{os.cpu_count()} cores, {_cpu_model()}, {platform.machine()}",
         "system": f"{platform.system()} {platform.release()}",
         "load": " ".join(f"{load:.2f}" for load in os.getloadavg()),
-        "python": platform.python_version(),
+        "python": _python(),
         "libraries": ", ".join(versions),
         "etcd": _etcd_version(),
         "commit": _git("rev-parse", "--short", "HEAD"),
     }
+
+
+def _python() -> str:
+    """Say what runs: distributors profile the Python that they build, others do not."""
+    profiled = "--enable-optimizations" in str(sysconfig.get_config_var("CONFIG_ARGS"))
+    return (
+        f"{platform.python_version()}, built with{'' if profiled else 'out'} "
+        f"profiling; miniet {'compiled' if is_compiled() else 'interpreted'}"
+    )
 
 
 def _cpu_model() -> str:

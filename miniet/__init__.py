@@ -12,6 +12,7 @@ at every start, for its plugin, and grpcio with all the rest takes a third of a 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from miniet.compiled import heed_environment
 from miniet.version import MINIET_VERSION
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from miniet.server.errors import ConfigError, NotRunningError, StartError
     from miniet.server.server import AsyncServer, Server
     from miniet.server.statistics import ServerStatistics
+
+heed_environment()
 
 __version__ = MINIET_VERSION
 

@@ -131,4 +131,4 @@ def wait_messages(connection: Connection, count: int) -> None:
     """Receive so many messages, short ones and on one stream."""
     reader = MessageReader(RECEIVE_BYTES_MAX, encoding="")
     while count > 0:
-        count -= len([*reader.feed(memoryview(connection.receive()))])
+        count -= len([*reader.feed(bytes(connection.receive()))])

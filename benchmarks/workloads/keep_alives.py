@@ -8,7 +8,7 @@ from workloads.servers import first_put, running
 from miniet.client import EtcdClient
 from miniet.pb import rpc_pb2
 
-TARGETS = ("miniet", "etcd")
+TARGETS = ("miniet", "miniet_interpreted", "etcd")
 NEEDS = ("h2load",)
 
 TTL_S = 600

@@ -7,7 +7,7 @@ from workloads.servers import first_put, running
 
 from miniet.pb import rpc_pb2
 
-TARGETS = ("miniet", "etcd")
+TARGETS = ("miniet", "miniet_interpreted", "etcd")
 NEEDS = ("h2load",)
 
 PUT = rpc_pb2.PutRequest(key=b"key", value=bytes(256))

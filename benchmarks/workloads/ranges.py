@@ -15,7 +15,7 @@ from workloads.servers import fill, first_put, key, running
 from miniet.client import EtcdClient
 from miniet.pb import rpc_pb2
 
-TARGETS = ("miniet", "etcd")
+TARGETS = ("miniet", "miniet_interpreted", "etcd")
 NEEDS = ("h2load",)
 
 KEYS = 10_000

@@ -15,6 +15,7 @@ from pathlib import Path
 import grpc
 
 from miniet.client import EtcdClient
+from miniet.compiled import INTERPRETED_VARIABLE
 from miniet.lab.child import free_ports
 from miniet.pb import rpc_pb2
 
@@ -23,10 +24,13 @@ ANSWER_TIMEOUT_S = STOP_TIMEOUT_S = 20.0
 KEYS_PER_TXN = 100
 VALUE_BYTES = 256
 
-_MINIET = [sys.executable, "-m", "miniet", "serve"]
+# What is installed, compiled if it is, not what lies in the present directory.
+_MINIET = [sys.executable, "-P", "-m", "miniet", "serve"]
+_INTERPRETED = ["env", f"{INTERPRETED_VARIABLE}=1", *_MINIET]
 _PROGRAMS = {
     "miniet": _MINIET,
-    "miniet_traced": [*_MINIET, "--memory-trace"],
+    "miniet_interpreted": _INTERPRETED,
+    "miniet_traced": [*_INTERPRETED, "--memory-trace"],
     "etcd": [shutil.which("etcd") or "etcd"],
 }
 

@@ -18,7 +18,7 @@ from workloads.servers import first_put, running
 
 from miniet.pb import rpc_pb2
 
-TARGETS = ("miniet", "etcd")
+TARGETS = ("miniet", "miniet_interpreted", "etcd")
 
 STREAMS = 10
 WATCHERS_PER_STREAM = 100

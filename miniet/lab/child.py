@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from miniet.client import ClientError, EtcdClient
+from miniet.compiled import INTERPRETED_VARIABLE
 from miniet.lab.errors import LabError
 
 START_S_MAX = 60.0
@@ -96,6 +97,8 @@ class Child:
             for name, value in os.environ.items()
             if not name.startswith(("ETCD_", "ETCDCTL_"))
         }
+        # What the lab measures is what Python's frames can be asked for.
+        environment[INTERPRETED_VARIABLE] = "1"
         with open(self._log_path, "wb") as log:
             self._process = subprocess.Popen(
                 [*self._spec.command, *flags, *self._spec.flags],

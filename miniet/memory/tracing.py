@@ -30,6 +30,7 @@ from contextlib import suppress
 from operator import attrgetter
 from typing import Any, NoReturn
 
+from miniet.compiled import INTERPRETED_VARIABLE, is_compiled
 from miniet.memory.attribution import Frame, owner_of, shown_path
 from miniet.memory.components import Component
 from miniet.memory.records import from_json, to_json
@@ -55,15 +56,26 @@ class TracingError(RuntimeError):
     """Nothing could be read: tracing is off, or the process that reads has failed."""
 
 
+class CompiledError(TracingError):
+    """miniet runs compiled; see `INTERPRETED_VARIABLE`."""
+
+
 def start(frame_count: int = FRAME_COUNT) -> None:
     """Trace every block that is allocated from now on; nothing, if that is so.
 
     Args:
         frame_count: frames to keep per block, 1 or more. With fewer than 8 some
             blocks are booked to nobody.
+    Raises:
+        CompiledError: there are no frames that say whose a block is.
     """
     global _since_s
     if not tracemalloc.is_tracing():
+        if is_compiled():
+            raise CompiledError(
+                "miniet runs compiled, and tracemalloc cannot see which compiled line "
+                f"allocates: start it with {INTERPRETED_VARIABLE}=1 to trace memory"
+            )
         tracemalloc.start(frame_count)
         _since_s = time.time()
 

@@ -19,7 +19,7 @@ from miniet.memory.process import (
     reset_peak,
 )
 from miniet.memory.traced import Traced
-from miniet.memory.tracing import TracingError
+from miniet.memory.tracing import CompiledError, TracingError
 from miniet.server.config import FIELD_OF_FLAG, Config
 from miniet.server.rpc_errors import CallError, Code
 from miniet.server.statistics import ServerStatistics
@@ -108,6 +108,8 @@ class TracingSwitch:
         Args:
             frame_count: frames kept per block; 0: as many as it takes.
             path: the backend's file, for the baseline.
+        Raises:
+            CompiledError: this cannot be traced.
         """
         if on == tracing.is_tracing():
             return
@@ -221,7 +223,7 @@ class MemoryReader:
         Args:
             frame_count: frames kept per block; 0: as many as it takes.
         Raises:
-            CallError: more than `FRAME_COUNT_MAX` frames.
+            CallError: more than `FRAME_COUNT_MAX` frames, or miniet runs compiled.
         """
         if frame_count > FRAME_COUNT_MAX:
             raise CallError(
@@ -230,7 +232,10 @@ class MemoryReader:
             )
         async with self._reading:
             work = partial(self._switch.set, on, frame_count, self._path)
-            await self._in_thread(work)
+            try:
+                await self._in_thread(work)
+            except CompiledError as error:
+                raise CallError(Code.FAILED_PRECONDITION, f"miniet: {error}") from None
             self._traced = None
 
     async def glance(self) -> Glance:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from miniet.clock import SystemClock
 from miniet.memory.capture import Capture
+from miniet.memory.tracing import CompiledError
 from miniet.server.bootstrap import build_member
 from miniet.server.cluster import ClusterService
 from miniet.server.config import Config
@@ -123,7 +124,8 @@ class AsyncServer:
 
         Raises:
             DataError: the data is damaged; says the file and what can be done.
-            StartError: an address or file cannot be used, or the server runs already.
+            StartError: an address or file cannot be used, the server runs already, or
+                is to trace its memory while miniet runs compiled.
         """
         if self._is_started:
             raise StartError("the server is running already")
@@ -132,7 +134,7 @@ class AsyncServer:
             await self._start()
         except BaseException as error:
             await self.stop()
-            if isinstance(error, OSError):
+            if isinstance(error, (OSError, CompiledError)):
                 raise StartError(str(error)) from error
             raise
 
