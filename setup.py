@@ -18,12 +18,18 @@ _PACKAGES = ("backend", "engine", "lease", "mvcc", "raft", "wal", "watch", "wire
 _MODULES = (
     "miniet/protowire.py",
     "miniet/server/calls.py",
+    "miniet/server/clients.py",
+    "miniet/server/cluster.py",
     "miniet/server/convert.py",
     "miniet/server/driver.py",
     "miniet/server/kv.py",
+    "miniet/server/lease.py",
     "miniet/server/log_store.py",
+    "miniet/server/maintenance.py",
     "miniet/server/open_calls.py",
     "miniet/server/recorders.py",
+    "miniet/server/service.py",
+    "miniet/server/watch.py",
     "miniet/server/wire_protocol.py",
 )
 """The way of a request to the core and back."""

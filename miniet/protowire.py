@@ -10,23 +10,26 @@ against each other.
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Final
 
-VARINT = 0
-FIXED64 = 1
-LENGTH_DELIMITED = 2
-FIXED32 = 5
+VARINT: Final = 0
+FIXED64: Final = 1
+LENGTH_DELIMITED: Final = 2
+FIXED32: Final = 5
 
-_UINT64_MASK = (1 << 64) - 1
-_LAST = [bytes((value,)) for value in range(128)]
-_CONTINUED = [bytes((value | 128,)) for value in range(128)]
+_UINT64_MASK: Final = (1 << 64) - 1
+_LAST: Final = [bytes((value,)) for value in range(128)]
+_CONTINUED: Final = [bytes((value | 128,)) for value in range(128)]
 
 
 def varint(value: int) -> bytes:
     """Encode `value` as a varint; negative numbers as 64-bit two's complement."""
     if 0 <= value < 128:
         return _LAST[value]
+    if value < 0:
+        value &= _UINT64_MASK
     # Revisions, indexes and ids count up, so that all but the low seven bits repeat.
-    return _CONTINUED[value & 127] + _upper((value & _UINT64_MASK) >> 7)
+    return _CONTINUED[value & 127] + _upper(value >> 7)
 
 
 def rare_varint(value: int) -> bytes:

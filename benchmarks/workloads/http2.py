@@ -95,7 +95,7 @@ class Connection:
         pending = self._incomplete + received
         at, found = 0, []
         while len(pending) - at >= frames.HEADER_BYTES:
-            high, low, kind, flags, _ = frames.HEADER.unpack_from(pending, at)
+            high, low, kind, flags, _ = frames.read_header(pending, at)
             begin = at + frames.HEADER_BYTES
             end = begin + (high << 8 | low)
             if len(pending) < end:

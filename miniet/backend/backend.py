@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import lmdb
 
@@ -34,7 +35,7 @@ from miniet.backend.schema import BUCKETS
 from miniet.backend.statistics import BackendStatistics
 from miniet.errors import DataError, InvariantError, MinietError
 
-_MAP_UNLIMITED_BYTES = 1 << 40
+_MAP_UNLIMITED_BYTES: Final = 1 << 40
 
 
 class Backend:

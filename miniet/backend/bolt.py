@@ -24,31 +24,32 @@ Source: bbolt 1.3.3 page.go, node.go, bucket.go, db.go.
 
 import struct
 from collections.abc import Iterator
+from typing import Final
 
 from miniet.backend.read_tx import ReadTx
 from miniet.backend.schema import BUCKETS, KEY_BYTES_MAX
 
-PAGE_SIZE_BYTES = 4096
-BLOB_SIZE_BYTES = 32 * 1024
+PAGE_SIZE_BYTES: Final = 4096
+BLOB_SIZE_BYTES: Final = 32 * 1024
 
 _BRANCH, _LEAF, _META = 0x01, 0x02, 0x04
 _PLAIN_VALUE, _BUCKET_VALUE = 0, 1
-_MAGIC = 0xED0CDAED
-_VERSION = 2
-_NO_FREE_LIST = (1 << 64) - 1
-_FIRST_TREE_PAGE = 2
+_MAGIC: Final = 0xED0CDAED
+_VERSION: Final = 2
+_NO_FREE_LIST: Final = (1 << 64) - 1
+_FIRST_TREE_PAGE: Final = 2
 
-_PAGE = struct.Struct("<QHHI")
-_META_FIELDS = struct.Struct("<IIIIQQQQQ")
-_CHECKSUM = struct.Struct("<Q")
-_LEAF_ELEMENT = struct.Struct("<IIII")
-_BRANCH_ELEMENT = struct.Struct("<IIQ")
-_BUCKET = struct.Struct("<QQ")
+_PAGE: Final = struct.Struct("<QHHI")
+_META_FIELDS: Final = struct.Struct("<IIIIQQQQQ")
+_CHECKSUM: Final = struct.Struct("<Q")
+_LEAF_ELEMENT: Final = struct.Struct("<IIII")
+_BRANCH_ELEMENT: Final = struct.Struct("<IIQ")
+_BUCKET: Final = struct.Struct("<QQ")
 
-_LEAF_FILL_BYTES = PAGE_SIZE_BYTES * 9 // 10
+_LEAF_FILL_BYTES: Final = PAGE_SIZE_BYTES * 9 // 10
 # Leaves room for three more of the longest elements: the one that crosses the mark,
 # and two that a last page may get on top.
-_BRANCH_FILL_BYTES = (
+_BRANCH_FILL_BYTES: Final = (
     PAGE_SIZE_BYTES - _PAGE.size - 3 * (_BRANCH_ELEMENT.size + KEY_BYTES_MAX)
 )
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
+from typing import Final
 
 import lmdb
 
-_PAIRS_PER_TRANSACTION = 10_000
+_PAIRS_PER_TRANSACTION: Final = 10_000
 """Bounds what the copy holds in memory; etcd's number."""
 
 

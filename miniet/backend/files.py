@@ -6,16 +6,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import lmdb
 
 from miniet.backend.errors import BackendFailedError, BackendLockedError
 
 # LMDB writes up to 64 pages at a time, so a disk with less than this may be full.
-_FULL_BYTES = 1 << 18
+_FULL_BYTES: Final = 1 << 18
 
 # Size of LMDB's table of its default 126 readers.
-_READER_TABLE_BYTES = 8192
+_READER_TABLE_BYTES: Final = 8192
 
 
 def open_locked(path: Path) -> int:

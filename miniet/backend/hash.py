@@ -18,7 +18,7 @@ def hash_buckets(reader: Reader) -> int:
     for bucket in BUCKETS:
         checksum = crc32c(bucket, checksum)
         for key, value in reader.range(bucket, b""):
-            if bucket == META and key == CONSISTENT_INDEX_KEY:
+            if bucket == META and bytes(key) == CONSISTENT_INDEX_KEY:
                 continue
             checksum = crc32c(value, crc32c(key, checksum))
     return checksum

@@ -29,29 +29,30 @@ import os
 import struct
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Final
 
 from miniet.backend.errors import BackendDamagedError
 
-_MAGIC = 0xBEEFC0DE
-_VERSION = 1
-_NO_PAGE = (1 << 64) - 1
-META_PAGE_COUNT = 2
+_MAGIC: Final = 0xBEEFC0DE
+_VERSION: Final = 1
+_NO_PAGE: Final = (1 << 64) - 1
+META_PAGE_COUNT: Final = 2
 
 _BRANCH, _LEAF, _OVERFLOW, _META = 0x01, 0x02, 0x04, 0x08
 _BIG_DATA, _SUB_TREE = 0x01, 0x02
 _INTEGER_KEY, _TREE_FLAGS = 0x08, 0xFF
 
-_PAGE = struct.Struct("<QHHHH")
-_OVERFLOW_PAGE = struct.Struct("<QHHI")
-_NODE = struct.Struct("<HHHH")
-_TREE = struct.Struct("<IHHQQQQQ")
-_META_HEAD = struct.Struct("<II")
-_META_TAIL = struct.Struct("<QQ")
-_PAGE_NUMBER = struct.Struct("<Q")
-_KEY_BYTES = struct.Struct("<H")
+_PAGE: Final = struct.Struct("<QHHHH")
+_OVERFLOW_PAGE: Final = struct.Struct("<QHHI")
+_NODE: Final = struct.Struct("<HHHH")
+_TREE: Final = struct.Struct("<IHHQQQQQ")
+_META_HEAD: Final = struct.Struct("<II")
+_META_TAIL: Final = struct.Struct("<QQ")
+_PAGE_NUMBER: Final = struct.Struct("<Q")
+_KEY_BYTES: Final = struct.Struct("<H")
 
-_TREES_OFFSET = _PAGE.size + 24
-_META_END = _TREES_OFFSET + 2 * _TREE.size + _META_TAIL.size
+_TREES_OFFSET: Final = _PAGE.size + 24
+_META_END: Final = _TREES_OFFSET + 2 * _TREE.size + _META_TAIL.size
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,18 +21,20 @@ Source: etcd v3.4.9 mvcc/kvstore.go, etcdserver/api/membership/store.go,
 lease/lessor.go, auth/store.go.
 """
 
-ALARM = b"alarm"
-AUTH = b"auth"
-AUTH_ROLES = b"authRoles"
-AUTH_USERS = b"authUsers"
-CLUSTER = b"cluster"
-KEY = b"key"
-LEASE = b"lease"
-MEMBERS = b"members"
-MEMBERS_REMOVED = b"members_removed"
-META = b"meta"
+from typing import Final
 
-BUCKETS = (
+ALARM: Final = b"alarm"
+AUTH: Final = b"auth"
+AUTH_ROLES: Final = b"authRoles"
+AUTH_USERS: Final = b"authUsers"
+CLUSTER: Final = b"cluster"
+KEY: Final = b"key"
+LEASE: Final = b"lease"
+MEMBERS: Final = b"members"
+MEMBERS_REMOVED: Final = b"members_removed"
+META: Final = b"meta"
+
+BUCKETS: Final = (
     ALARM,
     AUTH,
     AUTH_ROLES,
@@ -46,12 +48,12 @@ BUCKETS = (
 )
 """All buckets, in byte order of their names; every file has exactly these."""
 
-CONSISTENT_INDEX_KEY = b"consistent_index"
+CONSISTENT_INDEX_KEY: Final = b"consistent_index"
 """In `META`: index of the last raft entry whose effect the file holds."""
 
-AUTH_REVISION_KEY = b"authRevision"
+AUTH_REVISION_KEY: Final = b"authRevision"
 """In `AUTH`: etcd refuses to start from a file that lacks it."""
 
-KEY_BYTES_MAX = 511
+KEY_BYTES_MAX: Final = 511
 """Longest key of any bucket; LMDB's limit. Only names of users and roles can
 reach it, all other keys are short and made by the server."""

@@ -1,11 +1,13 @@
 """Alarms that are up: a set of (member, kind), kept in the backend."""
 
+from typing import Final
+
 from miniet.engine.ports import EngineBackend
 from miniet.engine.requests import AlarmAction, AlarmRequest, AlarmType
 from miniet.errors import DataError
 from miniet.protowire import fields, signed64, varint
 
-ALARM_BUCKET = b"alarm"
+ALARM_BUCKET: Final = b"alarm"
 
 
 class Alarms:

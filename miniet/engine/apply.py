@@ -6,7 +6,7 @@ no space, quota, backend) is the order of the checks in `Applier.apply` here.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from miniet.engine import txn
 from miniet.engine.alarms import Alarms
@@ -47,8 +47,12 @@ from miniet.engine.results import (
 from miniet.lease import LeaseNotFoundError, Lessor
 from miniet.mvcc import Store
 
+# Looking a member up takes longer than the questions it is needed for.
+_CORRUPT: Final = AlarmType.CORRUPT
+_NOSPACE: Final = AlarmType.NOSPACE
+
 # Requests that a member with a CORRUPT alarm refuses.
-_REFUSED_WHEN_CORRUPT = (
+_REFUSED_WHEN_CORRUPT: Final = (
     PutRequest,
     DeleteRangeRequest,
     TxnRequest,
@@ -93,12 +97,10 @@ class Applier:
                 exceeded only now, and the write was carried out all the same,
                 as every member must.
         """
-        if self.alarms.is_up(AlarmType.CORRUPT) and isinstance(
-            request, _REFUSED_WHEN_CORRUPT
-        ):
+        if self.alarms.is_up(_CORRUPT) and isinstance(request, _REFUSED_WHEN_CORRUPT):
             raise CorruptError
         cost_bytes = _cost_bytes(request)
-        if cost_bytes and self.alarms.is_up(AlarmType.NOSPACE):
+        if cost_bytes and self.alarms.is_up(_NOSPACE):
             raise NoSpaceError
         fits = not cost_bytes or self.quota.allows(self.backend.size_bytes, cost_bytes)
         result = self._handlers[type(request)](request)

@@ -4,13 +4,13 @@ Source: etcd v3.4.9 etcdserver/api/v3compactor.
 """
 
 from collections import deque
-from typing import Protocol
+from typing import Final, Protocol
 
 from miniet.clock import Clock
 
-_HOUR_S = 3600.0
-_SAMPLES_PER_INTERVAL = 10
-_REVISION_CHECK_INTERVAL_S = 300.0
+_HOUR_S: Final = 3600.0
+_SAMPLES_PER_INTERVAL: Final = 10
+_REVISION_CHECK_INTERVAL_S: Final = 300.0
 
 
 class Compactor(Protocol):

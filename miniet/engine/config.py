@@ -1,19 +1,20 @@
 """What an engine is told at its start."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from miniet.engine.membership import Member
 
-VERSION = "3.4.23"
+VERSION: Final = "3.4.23"
 """The etcd release whose behaviour miniet follows and is compared with.
 
 Clients read it from `Status` and `/version` and choose their requests by it; some
 (Patroni) take it apart at the dots, so it must stay purely numeric.
 """
 
-CLUSTER_VERSION = "3.4.0"
+CLUSTER_VERSION: Final = "3.4.0"
 
-APPLY_LAG_MAX = 5_000
+APPLY_LAG_MAX: Final = 5_000
 """Most entries committed and not yet applied before new ones are refused."""
 
 

@@ -5,11 +5,13 @@ precisely the entries up to its consistent index, so those are skipped and the
 rest is applied again.
 """
 
+from typing import Final
+
 from miniet.engine.ports import EngineBackend
 from miniet.errors import DataError, InvariantError
 from miniet.mvcc.ports import META_BUCKET
 
-CONSISTENT_INDEX_KEY = b"consistent_index"
+CONSISTENT_INDEX_KEY: Final = b"consistent_index"
 
 
 class ConsistentIndex:

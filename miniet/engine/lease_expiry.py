@@ -1,6 +1,7 @@
 """Turning expired leases into revokes, a bounded number at a time."""
 
 from collections import deque
+from typing import Final
 
 from miniet.engine.proposals import Proposals
 from miniet.engine.requests import LeaseRevokeRequest
@@ -8,7 +9,7 @@ from miniet.engine.results import ApplyResult, LeaseRevokeResult
 from miniet.errors import RequestError
 from miniet.lease import LeaseNotFoundError, Lessor
 
-REVOKES_IN_FLIGHT_MAX = 16
+REVOKES_IN_FLIGHT_MAX: Final = 16
 
 
 class LeaseExpiry:

@@ -1,12 +1,13 @@
 """Where leases are kept: etcd's bucket `lease`."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from miniet.engine.ports import EngineBackend
 from miniet.errors import DataError
 from miniet.protowire import fields, signed64, varint
 
-LEASE_BUCKET = b"lease"
+LEASE_BUCKET: Final = b"lease"
 
 
 class BackendLeaseStore:

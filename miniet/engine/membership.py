@@ -7,20 +7,20 @@ member in a conf change and in the bucket, and the v2 tree in a raft snapshot.
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from miniet.engine.ports import EngineBackend
 from miniet.errors import DataError
 from miniet.raft.messages import ConfChange, ConfChangeType
 
-MEMBERS_BUCKET = b"members"
-REMOVED_MEMBERS_BUCKET = b"members_removed"
-CLUSTER_BUCKET = b"cluster"
-CLUSTER_VERSION_KEY = b"clusterVersion"
+MEMBERS_BUCKET: Final = b"members"
+REMOVED_MEMBERS_BUCKET: Final = b"members_removed"
+CLUSTER_BUCKET: Final = b"cluster"
+CLUSTER_VERSION_KEY: Final = b"clusterVersion"
 
-_NO_TIME = "0001-01-01T00:00:00Z"
+_NO_TIME: Final = "0001-01-01T00:00:00Z"
 # etcd's v2 store keeps a ring of this many events and writes it out, used or not.
-_V2_EVENT_HISTORY = 1000
+_V2_EVENT_HISTORY: Final = 1000
 
 
 @dataclass(slots=True, frozen=True)
@@ -67,7 +67,7 @@ class Member:
 
 
 # What Go's encoder keeps out of pages of HTML and JavaScript.
-_GO_ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
+_GO_ESCAPES: Final = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
 def _go_json(document: Any) -> str:

@@ -31,6 +31,11 @@ class Proposal:
     request_id: int
     request: Request | None
 
+    def __init__(self, data: bytes, request_id: int, request: Request | None) -> None:
+        self.data = data
+        self.request_id = request_id
+        self.request = request
+
 
 class Proposals:
     """Gives requests to raft, and their outcomes to whoever asked.

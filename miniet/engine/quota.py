@@ -1,10 +1,12 @@
 """The space quota: how much a write may cost, and when there is none left."""
 
+from typing import Final
+
 from miniet.engine.requests import PutRequest, TxnOp, TxnRequest
 
-DEFAULT_QUOTA_BYTES = 2 * 1024**3
-LEASE_GRANT_COST_BYTES = 64
-_PUT_OVERHEAD_BYTES = 256
+DEFAULT_QUOTA_BYTES: Final = 2 * 1024**3
+LEASE_GRANT_COST_BYTES: Final = 64
+_PUT_OVERHEAD_BYTES: Final = 256
 
 
 def put_cost_bytes(request: PutRequest) -> int:

@@ -1,7 +1,9 @@
 """Ids for requests and leases, unique over members and restarts."""
 
-_SUFFIX_BITS = 48
-_SUFFIX_MASK = (1 << _SUFFIX_BITS) - 1
+from typing import Final
+
+_SUFFIX_BITS: Final = 48
+_SUFFIX_MASK: Final = (1 << _SUFFIX_BITS) - 1
 
 
 class RequestIds:

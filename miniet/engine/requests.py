@@ -7,11 +7,15 @@ pass through as the client sent them; only the frame around them is made here.
 `decode` is the one place outside `server/` that touches protobuf objects: they
 are parsed by the library, read out into slotted records and dropped before the
 function returns, so that none is ever kept.
+
+What is made for every put has an `__init__` of its own: the one that dataclass makes is
+never compiled.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Final
 
 from miniet.engine.errors import InvalidSortOptionError
 from miniet.mvcc import RangeQuery, SortOrder, SortTarget
@@ -39,11 +43,27 @@ class PutRequest:
     """Write one key."""
 
     key: bytes
-    value: bytes = b""
-    lease: int = 0
-    prev_kv: bool = False
-    ignore_value: bool = False
-    ignore_lease: bool = False
+    value: bytes
+    lease: int
+    prev_kv: bool
+    ignore_value: bool
+    ignore_lease: bool
+
+    def __init__(
+        self,
+        key: bytes,
+        value: bytes = b"",
+        lease: int = 0,
+        prev_kv: bool = False,
+        ignore_value: bool = False,
+        ignore_lease: bool = False,
+    ) -> None:
+        self.key = key
+        self.value = value
+        self.lease = lease
+        self.prev_kv = prev_kv
+        self.ignore_value = ignore_value
+        self.ignore_lease = ignore_lease
 
 
 @dataclass(slots=True)
@@ -200,11 +220,13 @@ OwnRequest = (
 )
 
 # Looking a member up costs a third of calling its class.
-_SORT_ORDERS: dict[int, SortOrder] = {int(order): order for order in SortOrder}
-_SORT_TARGETS: dict[int, SortTarget] = {int(target): target for target in SortTarget}
+_SORT_ORDERS: Final[dict[int, SortOrder]] = {int(order): order for order in SortOrder}
+_SORT_TARGETS: Final[dict[int, SortTarget]] = {
+    int(target): target for target in SortTarget
+}
 
-_TAGS = {kind: varint(kind << 3 | 2) for kind in RequestKind}
-_HEADER_TAG = varint(100 << 3 | 2)
+_TAGS: Final = {kind: varint(kind << 3 | 2) for kind in RequestKind}
+_HEADER_TAG: Final = varint(100 << 3 | 2)
 
 
 def encode(kind: RequestKind, request_id: int, body: bytes) -> bytes:
@@ -394,7 +416,7 @@ def _operation(message: rpc_pb2.RequestOp) -> TxnOp:
     return EmptyOp()
 
 
-_OPERAND_FIELDS = {
+_OPERAND_FIELDS: Final = {
     CompareTarget.VERSION: "version",
     CompareTarget.CREATE: "create_revision",
     CompareTarget.MOD: "mod_revision",

@@ -15,7 +15,11 @@ class PutResult:
     """`prev_kv` is the pair before, where it was asked for and existed."""
 
     revision: int
-    prev_kv: bytes | None = None
+    prev_kv: bytes | None
+
+    def __init__(self, revision: int, prev_kv: bytes | None = None) -> None:
+        self.revision = revision
+        self.prev_kv = prev_kv
 
 
 @dataclass(slots=True)

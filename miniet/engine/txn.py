@@ -9,7 +9,7 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any
+from typing import Any, Final
 
 from miniet.engine.errors import KeyNotFoundError
 from miniet.engine.requests import (
@@ -110,7 +110,7 @@ def _holds(view: ReadTxn, compare: Compare) -> bool:
     return all(map(compares, actuals, repeat(compare.operand)))
 
 
-_OPERATORS: dict[int, Callable[[Any, Any], bool]] = {
+_OPERATORS: Final[dict[int, Callable[[Any, Any], bool]]] = {
     CompareResult.EQUAL: operator.eq,
     CompareResult.NOT_EQUAL: operator.ne,
     CompareResult.GREATER: operator.gt,
@@ -118,7 +118,7 @@ _OPERATORS: dict[int, Callable[[Any, Any], bool]] = {
 }
 
 # What the index knows, as places in a `Found`.
-_PLACES: dict[int, int] = {
+_PLACES: Final[dict[int, int]] = {
     CompareTarget.MOD: 0,
     CompareTarget.CREATE: 2,
     CompareTarget.VERSION: 3,

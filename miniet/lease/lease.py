@@ -1,11 +1,12 @@
 """One lease: how long it lives and which keys die with it."""
 
 from math import inf
+from typing import Final
 
-LEASE_TTL_S_MAX = 9_000_000_000
+LEASE_TTL_S_MAX: Final = 9_000_000_000
 """Longest TTL that may be asked for; in nanoseconds it still fits an int64."""
 
-FOREVER_REMAINING_S = 9_223_372_036
+FOREVER_REMAINING_S: Final = 9_223_372_036
 """Remaining time shown where none runs: etcd's longest duration, whole seconds."""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from heapq import heappop, heappush
 from math import ceil, inf
+from typing import Final
 
 from miniet.clock import Clock
 from miniet.errors import InvariantError
@@ -19,7 +20,7 @@ from miniet.lease.ports import LeaseStore, RangeDeleter
 from miniet.lease.promotion import REVOKE_RATE, spread_pile_ups
 from miniet.lease.statistics import LeaseStatistics
 
-CHECKPOINT_BATCH = 1000
+CHECKPOINT_BATCH: Final = 1000
 """Leases per checkpoint proposal."""
 
 

@@ -1,16 +1,17 @@
 """What a new leader does about leases that would all run out at once."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from miniet.lease.lease import Lease
 
-REVOKE_RATE = 1000
+REVOKE_RATE: Final = 1000
 """Leases that may expire per second; half of it per 500 ms."""
 
-_WINDOW_EXPIRIES = 3 * REVOKE_RATE // 4
+_WINDOW_EXPIRIES: Final = 3 * REVOKE_RATE // 4
 """Expiries let through per window: a pile must not use up the whole rate."""
 
-_WINDOW_S = 1.0
+_WINDOW_S: Final = 1.0
 
 
 def spread_pile_ups(leases: Sequence[Lease], now_s: float, extend_s: float) -> None:

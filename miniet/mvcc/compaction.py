@@ -12,14 +12,16 @@ first above the second runs the compaction again; it finds less to do.
 Source: etcd v3.4.9 mvcc/kvstore_compaction.go.
 """
 
+from typing import Final
+
 from miniet.mvcc.ports import KEY_BUCKET, META_BUCKET, BatchTx
 from miniet.mvcc.revision import parse_revision_key, revision_key
 from miniet.mvcc.tree_index import TreeIndex
 
-SCHEDULED_KEY = b"scheduledCompactRev"
-FINISHED_KEY = b"finishedCompactRev"
+SCHEDULED_KEY: Final = b"scheduledCompactRev"
+FINISHED_KEY: Final = b"finishedCompactRev"
 
-INDEX_STEP_KEYS = 5_000
+INDEX_STEP_KEYS: Final = 5_000
 """Keys of the index visited per step: about 5 ms at a microsecond per key."""
 
 

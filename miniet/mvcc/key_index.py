@@ -29,19 +29,19 @@ import struct
 from bisect import bisect_left
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from miniet.errors import InvariantError
 from miniet.mvcc.revision import revision_key
 
-_FORMAT = struct.Struct(">QxQ")  # of `revision_key`
-_REVISION_BYTES = _FORMAT.size
-NEWEST = -_REVISION_BYTES
+_FORMAT: Final = struct.Struct(">QxQ")  # of `revision_key`
+_REVISION_BYTES: Final = _FORMAT.size
+NEWEST: Final = -_REVISION_BYTES
 """Where the newest revision begins, counted from the end."""
 
 _unpack_from = _FORMAT.unpack_from
 
-COPIED_BYTES_MAX = 512
+COPIED_BYTES_MAX: Final = 512
 """Up to this size, 30 revisions, they are `bytes`, copied by each put: no slack, and
 24 bytes less around them. Beyond it a `bytearray`, which grows in place with an eighth
 of slack, so that a put does not take the longer the longer the history is."""

@@ -8,19 +8,20 @@ because HashKV is taken over these bytes.
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 from miniet.protowire import read_varint, signed64, varint
 
 # Tags: field number times eight, plus the wire type.
 _KEY_TAG, _VALUE_TAG = 0x0A, 0x2A
 _CREATE_REVISION_TAG, _MOD_REVISION_TAG, _VERSION_TAG = 0x10, 0x18, 0x20
-_LEASE_TAG = 0x30
+_LEASE_TAG: Final = 0x30
 
 _KEY, _VALUE = bytes((_KEY_TAG,)), bytes((_VALUE_TAG,))
-_CREATE_REVISION = bytes((_CREATE_REVISION_TAG,))
-_MOD_REVISION = bytes((_MOD_REVISION_TAG,))
-_VERSION = bytes((_VERSION_TAG,))
-_LEASE = bytes((_LEASE_TAG,))
+_CREATE_REVISION: Final = bytes((_CREATE_REVISION_TAG,))
+_MOD_REVISION: Final = bytes((_MOD_REVISION_TAG,))
+_VERSION: Final = bytes((_VERSION_TAG,))
+_LEASE: Final = bytes((_LEASE_TAG,))
 
 
 class EventType(IntEnum):

@@ -1,12 +1,12 @@
 """What the store needs from others, as protocols."""
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Final, Protocol
 
-KEY_BUCKET = b"key"
+KEY_BUCKET: Final = b"key"
 """All revisions of all keys: revision bytes -> encoded `KeyValue`."""
 
-META_BUCKET = b"meta"
+META_BUCKET: Final = b"meta"
 """Compaction marks and the consistent index."""
 
 

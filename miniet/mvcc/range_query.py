@@ -13,7 +13,7 @@ from enum import IntEnum
 from functools import partial
 from itertools import islice
 from operator import itemgetter
-from typing import cast
+from typing import Final, cast
 
 from miniet.errors import InvariantError
 from miniet.mvcc.errors import CompactedError, FutureRevisionError
@@ -163,7 +163,7 @@ def _needed(query: RangeQuery) -> int | None:
     return None
 
 
-_NUMBERS: dict[SortTarget, Callable[[Found], int]] = {
+_NUMBERS: Final[dict[SortTarget, Callable[[Found], int]]] = {
     SortTarget.VERSION: itemgetter(3),
     SortTarget.CREATE: itemgetter(2),
     SortTarget.MOD: itemgetter(0),

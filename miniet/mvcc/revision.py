@@ -11,14 +11,15 @@ Source: etcd v3.4.9 mvcc/revision.go, mvcc/kvstore.go.
 
 import struct
 from dataclasses import dataclass
+from typing import Final
 
-_FORMAT = struct.Struct(">qBq")
-_SEPARATOR = 0x5F
-_TOMBSTONE_MARK = b"t"
-_PUT_KEY_BYTES = 17
-_TOMBSTONE_KEY_BYTES = 18
+_FORMAT: Final = struct.Struct(">qBq")
+_SEPARATOR: Final = 0x5F
+_TOMBSTONE_MARK: Final = b"t"
+_PUT_KEY_BYTES: Final = 17
+_TOMBSTONE_KEY_BYTES: Final = 18
 
-_pack = _FORMAT.pack
+_pack: Final = _FORMAT.pack
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -4,7 +4,7 @@ Source: etcd v3.4.9 mvcc/kvstore_txn.go.
 """
 
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from miniet.errors import InvariantError
 from miniet.mvcc.key_index import Found
@@ -21,6 +21,9 @@ from miniet.mvcc.revision import revision_key, tombstone_key
 
 if TYPE_CHECKING:
     from miniet.mvcc.store import Store
+
+
+_PUT: Final = EventType.PUT
 
 
 class ReadTxn:
@@ -159,7 +162,7 @@ class WriteTxn(ReadTxn):
         key, created = entry.key, entry.created_main
         kv = encode_key_value(key, created, main, entry.version, value, lease)
         store.batch_tx.append(KEY_BUCKET, revision_key(main, sub), kv)
-        changes.append(Event(EventType.PUT, key, main, created, kv))
+        changes.append(Event(_PUT, key, main, created, kv))
         store.put_total += 1
         store.put_size_bytes_total += len(key) + len(value)
         return main

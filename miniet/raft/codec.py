@@ -8,6 +8,7 @@ Source: etcd v3.4.9 raft/raftpb/raft.pb.go.
 """
 
 from functools import lru_cache
+from typing import Final
 
 from miniet.protowire import fields, varint
 from miniet.raft.messages import (
@@ -20,7 +21,7 @@ from miniet.raft.messages import (
     Snapshot,
 )
 
-_ENTRY_TYPES = tuple(EntryType)
+_ENTRY_TYPES: Final = tuple(EntryType)
 
 
 @lru_cache(maxsize=64)

@@ -5,10 +5,12 @@ node alone. Everything else needs replication and is refused, as soon as it is a
 for rather than when it is committed.
 """
 
+from typing import Final
+
 from miniet.raft.errors import UnsupportedConfigurationError
 from miniet.raft.messages import NO_NODE, ConfChange, ConfChangeType, ConfState
 
-_TYPE_NAMES = {
+_TYPE_NAMES: Final = {
     ConfChangeType.ADD_NODE: "ConfChangeAddNode",
     ConfChangeType.REMOVE_NODE: "ConfChangeRemoveNode",
     ConfChangeType.UPDATE_NODE: "ConfChangeUpdateNode",

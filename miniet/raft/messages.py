@@ -7,8 +7,9 @@ freely. Numbers and names are etcd's `raftpb`.
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Final
 
-NO_NODE = 0
+NO_NODE: Final = 0
 """The id that means nobody: no leader, no vote."""
 
 
@@ -20,18 +21,35 @@ class EntryType(IntEnum):
     CONF_CHANGE_V2 = 2
 
 
+_NORMAL: Final = EntryType.NORMAL
+
+
 @dataclass(slots=True)
 class Entry:
     """One position of the log. Treat as immutable.
+
+    With an `__init__` of its own: the one that dataclass makes is never compiled.
 
     `data` is the marshalled request; empty for the entry a new leader appends.
     `index` is 1-based.
     """
 
-    term: int = 0
-    index: int = 0
-    type: int = EntryType.NORMAL
-    data: bytes = b""
+    term: int
+    index: int
+    type: int
+    data: bytes
+
+    def __init__(
+        self,
+        term: int = 0,
+        index: int = 0,
+        type: int = _NORMAL,
+        data: bytes = b"",
+    ) -> None:
+        self.term = term
+        self.index = index
+        self.type = type
+        self.data = data
 
 
 @dataclass(slots=True, frozen=True)
@@ -122,7 +140,7 @@ class MessageType(IntEnum):
     FORGET_LEADER = 23
 
 
-LOCAL_MESSAGE_TYPES = frozenset(
+LOCAL_MESSAGE_TYPES: Final = frozenset(
     {
         MessageType.HUP,
         MessageType.BEAT,
@@ -137,7 +155,7 @@ LOCAL_MESSAGE_TYPES = frozenset(
 )
 """What a node says to itself; never taken from a network."""
 
-RESPONSE_MESSAGE_TYPES = frozenset(
+RESPONSE_MESSAGE_TYPES: Final = frozenset(
     {
         MessageType.APP_RESP,
         MessageType.VOTE_RESP,

@@ -1,11 +1,12 @@
 """Sizes of entries: encoded, for limits per message and per batch; payload alone."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from miniet.raft.codec import entry_size
 from miniet.raft.messages import Entry
 
-NO_LIMIT = (1 << 64) - 1
+NO_LIMIT: Final = (1 << 64) - 1
 """A `bytes_max` that nothing reaches."""
 
 

@@ -7,6 +7,7 @@ rest, so the header is made apart.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from google.protobuf.message import Message
 
@@ -51,10 +52,10 @@ def _tag(number: int, wire_type: int = 2) -> bytes:
 
 
 _FIELD_1, _FIELD_2, _FIELD_3 = _tag(1), _tag(2), _tag(3)
-_EVENTS = _tag(11)
+_EVENTS: Final = _tag(11)
 
 # Which member of ResponseOp's union an answer is.
-_OP_TAGS: dict[type, bytes] = {
+_OP_TAGS: Final[dict[type, bytes]] = {
     RangeResult: _tag(1),
     PutResult: _tag(2),
     DeleteRangeResult: _tag(3),

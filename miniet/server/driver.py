@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from miniet.engine import Engine
 from miniet.engine.requests import Request, RequestKind
@@ -24,20 +24,20 @@ from miniet.server.recorders import Durations
 
 logger = logging.getLogger(__name__)
 
-_LEASE_PERIOD_S = 0.5
-_WATCH_PERIOD_S = 0.1
-_SLOW_PERIOD_S = 1.0
-_PURGE_PERIOD_S = 30.0
+_LEASE_PERIOD_S: Final = 0.5
+_WATCH_PERIOD_S: Final = 0.1
+_SLOW_PERIOD_S: Final = 1.0
+_PURGE_PERIOD_S: Final = 30.0
 
 # A turn costs as much as several puts, most of it for the sync and its thread. So when
 # several clients wait, it begins only after the loop went round so often without a
 # further request, or after so long.
-_GATHER_QUIET_ROUNDS = 10
-_GATHER_S_MAX = 0.01
+_GATHER_QUIET_ROUNDS: Final = 10
+_GATHER_S_MAX: Final = 0.01
 
 # For a request alone: a fast disk has synced before a thread has taken the work over
 # and given it back, and nobody else waits for the loop.
-_SYNC_HERE_S_MAX = 0.001
+_SYNC_HERE_S_MAX: Final = 0.001
 
 
 class Driver:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from google.protobuf.message import Message
 
@@ -17,7 +17,7 @@ from miniet.wire import CallStarted
 if TYPE_CHECKING:
     from miniet.server.wire_protocol import ClientProtocol
 
-_PENDING_BYTES_MAX = 64 * 1024
+_PENDING_BYTES_MAX: Final = 64 * 1024
 """A streaming handler waits while more than this waits for its client."""
 
 

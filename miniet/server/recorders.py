@@ -11,14 +11,15 @@ from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 from miniet.server.rpc_errors import Code
 from miniet.server.statistics import RequestStatistics
 
-LARGE_RESPONSE_BYTES = 64 * 1024
+LARGE_RESPONSE_BYTES: Final = 64 * 1024
 """From this size on a response is followed until its call ends."""
 
-RANGE_METHOD = "/etcdserverpb.KV/Range"
+RANGE_METHOD: Final = "/etcdserverpb.KV/Range"
 
 
 class Histogram:
@@ -47,8 +48,20 @@ def doubling(start: float, count: int) -> tuple[float, ...]:
     return tuple(start * 2**power for power in range(count))
 
 
-FILE_BOUNDS_S = doubling(0.001, 14)
-CALL_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+FILE_BOUNDS_S: Final = doubling(0.001, 14)
+CALL_BOUNDS_S: Final[tuple[float, ...]] = (
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 
 from miniet.pb import rpc_pb2
-from miniet.server import convert
+from miniet.server.convert import watch_responses
 from miniet.server.methods import Kind, Method, Stream
 from miniet.server.service import Service
 from miniet.watch import WatchCreate, WatchStream
@@ -56,7 +56,7 @@ class WatchService(Service):
         for answer in answers:
             # A compaction notice has revision 0, and it stays 0.
             header = self._headers.encode(answer.revision, self._engine.term)
-            encoded += convert.watch_responses(header, answer)
+            encoded += watch_responses(header, answer)
         return encoded
 
     def _take(self, request: rpc_pb2.WatchRequest, watch_stream: WatchStream) -> None:

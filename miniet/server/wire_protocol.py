@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Final, cast
 
 from miniet.server.calls import MethodCalls
 from miniet.server.clients import Clients
@@ -20,7 +20,7 @@ from miniet.wire import (
     RequestEnded,
 )
 
-_PING = b"keepaliv"
+_PING: Final = b"keepaliv"
 
 
 @dataclass(slots=True, kw_only=True)

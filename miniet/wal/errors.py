@@ -1,8 +1,10 @@
 """What can be wrong with log and snapshot files."""
 
+from typing import Final
+
 from miniet.errors import DataError
 
-REPLACE_MEMBER = (
+REPLACE_MEMBER: Final = (
     "restore the data directory from a backup, or remove the member and add it again"
 )
 

@@ -19,7 +19,7 @@ Source: etcd v3.4.9 wal/decoder.go.
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from crc32c import crc32c
 
@@ -35,8 +35,8 @@ from miniet.wal.record import (
 )
 from miniet.wal.segment import first_data_after
 
-_BUFFER_BYTES = 1 << 18
-_FIRST_RECORDS = (RecordType.CRC, RecordType.METADATA)
+_BUFFER_BYTES: Final = 1 << 18
+_FIRST_RECORDS: Final = (RecordType.CRC, RecordType.METADATA)
 
 
 class RecordReader:

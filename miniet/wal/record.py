@@ -13,15 +13,16 @@ Source: etcd v3.4.9 wal/encoder.go, wal/decoder.go, wal/walpb/record.proto.
 """
 
 from enum import IntEnum
+from typing import Final
 
 from crc32c import crc32c
 
 from miniet.protowire import rare_varint, read_varint, varint
 
-LENGTH_BYTES = 8
+LENGTH_BYTES: Final = 8
 """Size of the field before each record; also the alignment of records."""
 
-SECTOR_BYTES = 512
+SECTOR_BYTES: Final = 512
 """What a disk writes whole or not at all."""
 
 
@@ -35,10 +36,10 @@ class RecordType(IntEnum):
     SNAPSHOT = 5
 
 
-_HEADS = (b"", *(b"\x08%c\x10" % kind for kind in RecordType))  # by type
-_PADDING = tuple(bytes(count) for count in range(LENGTH_BYTES))
-_TOP_BYTES = (0, *((0x80 | count) << 56 for count in range(1, LENGTH_BYTES)))
-_SIZE_MASK = (1 << 56) - 1
+_HEADS: Final = (b"", *(b"\x08%c\x10" % kind for kind in RecordType))  # by type
+_PADDING: Final = tuple(bytes(count) for count in range(LENGTH_BYTES))
+_TOP_BYTES: Final = (0, *((0x80 | count) << 56 for count in range(1, LENGTH_BYTES)))
+_SIZE_MASK: Final = (1 << 56) - 1
 
 
 def frame(kind: RecordType, crc: int, data: bytes | None) -> bytes:

@@ -15,20 +15,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Final
 
 from miniet.wal.errors import REPLACE_MEMBER, WalLockedError, WalMissingError
 
-SEGMENT_BYTES = 64_000_000
+SEGMENT_BYTES: Final = 64_000_000
 """Size at which a segment ends, and to which the next one is preallocated."""
 
-FILE_MODE = 0o600
-DIRECTORY_MODE = 0o700
+FILE_MODE: Final = 0o600
+DIRECTORY_MODE: Final = 0o700
 
-_NAME = re.compile(r"([0-9a-f]{16})-([0-9a-f]{16})\.wal")
-_SCAN_BYTES = 1 << 20
+_NAME: Final = re.compile(r"([0-9a-f]{16})-([0-9a-f]{16})\.wal")
+_SCAN_BYTES: Final = 1 << 20
 
 # struct flock: a write lock on the whole file; l_pid must be 0.
-_WHOLE_FILE = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+_WHOLE_FILE: Final = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 
 _log = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Final
 
 from crc32c import crc32c
 
@@ -21,7 +22,7 @@ from miniet.wal.contents import WalSnapshot
 from miniet.wal.errors import SnapshotDamagedError
 from miniet.wal.segment import DIRECTORY_MODE, sync_data, sync_directory
 
-_NAME = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}\.snap")
+_NAME: Final = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}\.snap")
 
 _log = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from crc32c import crc32c
 
@@ -45,8 +46,8 @@ from miniet.wal.segment import (
     sync_directory,
 )
 
-_NEXT_SEGMENT = "0.tmp"
-_LEFTOVERS = (_NEXT_SEGMENT, "1.tmp")  # etcd alternates between two names
+_NEXT_SEGMENT: Final = "0.tmp"
+_LEFTOVERS: Final = (_NEXT_SEGMENT, "1.tmp")  # etcd alternates between two names
 
 
 @dataclass(slots=True, frozen=True)

@@ -4,13 +4,15 @@ An event is encoded once, when the first watcher wants it; every watcher of it t
 holds the same bytes. From that moment nothing of mvcc's own event is kept.
 """
 
+from typing import Final
+
 from miniet.errors import InvariantError
 from miniet.mvcc import Event, EventType
 from miniet.protowire import read_varint, varint
 
-_TYPE_DELETE = b"\x08\x01"
-_KV = b"\x12"
-_PREV_KV = b"\x1a"
+_TYPE_DELETE: Final = b"\x08\x01"
+_KV: Final = b"\x12"
+_PREV_KV: Final = b"\x1a"
 
 
 class WatchEvent:

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
-STREAM_WATCH_ID = -1
+STREAM_WATCH_ID: Final = -1
 """The id of an answer that belongs to no watcher, or to all of the stream."""
 
 # Everything of an encoded response but its events: header (four varints of ten
 # bytes at most, with tags), watch id, compact revision, three booleans.
-_ENVELOPE_BYTES_MAX = 80
+_ENVELOPE_BYTES_MAX: Final = 80
 
 
 class CancelReason(StrEnum):

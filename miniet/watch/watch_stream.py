@@ -5,7 +5,7 @@ Source: etcd v3.4.23 mvcc/watcher.go, etcdserver/api/v3rpc/watch.go.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from miniet.errors import InvariantError
 from miniet.watch.errors import WatchStreamClosedError
@@ -19,7 +19,7 @@ from miniet.watch.messages import (
 from miniet.watch.outbox import Outbox, QueuedResponses
 from miniet.watch.watcher import Watcher, WatcherState
 
-_UNBOUNDED = 1 << 62
+_UNBOUNDED: Final = 1 << 62
 
 
 class StreamHost(Protocol):

@@ -6,6 +6,7 @@ Source: etcd v3.4.9 mvcc/watchable_store.go.
 from collections.abc import Callable, Iterable
 from itertools import islice
 from random import Random
+from typing import Final
 
 from miniet.clock import Clock
 from miniet.errors import InvariantError
@@ -23,13 +24,13 @@ from miniet.watch.watcher_places import WatcherPlaces
 
 # Control answers in line above which a stream asks for no more requests (etcd's
 # control channel holds as many).
-_CONTROLS_MAX = 16
+_CONTROLS_MAX: Final = 16
 
 # Bounds of one pass over history. 2,000 events are about 15 ms of the loop, and
 # still two full batches; the bytes are what a pass may add to memory, whatever the
 # size of values.
-_PASS_EVENTS_MAX = 2_000
-_PASS_BYTES_MAX = 16 * 1024 * 1024
+_PASS_EVENTS_MAX: Final = 2_000
+_PASS_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
 class WatchableStore:

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterator
 from random import Random
+from typing import Final
 
 from miniet.errors import InvariantError
 from miniet.watch.interval_tree import IntervalTree
 from miniet.watch.watcher import Watcher
 
-_FROM_KEY = b"\x00"
+_FROM_KEY: Final = b"\x00"
 
 Watchers = dict[Watcher, None]
 """A set that keeps the order of arrival, so that results do not depend on hashes."""

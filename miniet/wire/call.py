@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 Header = tuple[bytes, bytes]
 
-_UNITS_S = {
+_UNITS_S: Final = {
     b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9,
 }  # fmt: skip
-_TIMEOUT_DIGITS_MAX = 8
+_TIMEOUT_DIGITS_MAX: Final = 8
 
 
 @dataclass(slots=True, frozen=True)

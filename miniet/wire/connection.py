@@ -1,5 +1,7 @@
 """`Connection`: one client's bytes, taken up and answered."""
 
+from typing import Final
+
 from miniet.errors import InvariantError
 from miniet.wire import frames
 from miniet.wire.errors import ErrorCode, PeerError
@@ -17,10 +19,10 @@ from miniet.wire.limits import Limits
 from miniet.wire.sender import Chunk
 from miniet.wire.session import Session
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """What every HTTP/2 client says first."""
 
-_OUTPUT_BYTES_MAX = 1 << 20
+_OUTPUT_BYTES_MAX: Final = 1 << 20
 
 
 class Connection:
@@ -92,7 +94,7 @@ class Connection:
                 raise PeerError(ErrorCode.PROTOCOL_ERROR, "not an HTTP/2 preface")
             self._preface = self._preface[at:]
         while end - at >= HEADER_BYTES:
-            high, low, kind, flags, stream_id = frames.HEADER.unpack_from(data, at)
+            high, low, kind, flags, stream_id = frames.read_header(data, at)
             length = high << 8 | low
             if length > PAYLOAD_BYTES_MAX:
                 raise PeerError(

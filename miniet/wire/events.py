@@ -1,6 +1,7 @@
 """What a connection tells its driver; see the package note.
 
-Not frozen: two are made per call, and a frozen one takes three times as long.
+Not frozen: two are made per call, and a frozen one takes three times as long. Those two
+have an `__init__` of their own: the one that dataclass makes is never compiled.
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ class CallStarted:
     stream_id: int
     call: Call
 
+    def __init__(self, stream_id: int, call: Call) -> None:
+        self.stream_id = stream_id
+        self.call = call
+
 
 @dataclass(slots=True)
 class MessageReceived:
@@ -29,6 +34,11 @@ class MessageReceived:
     stream_id: int
     message: bytes
     is_last: bool
+
+    def __init__(self, stream_id: int, message: bytes, is_last: bool) -> None:
+        self.stream_id = stream_id
+        self.message = message
+        self.is_last = is_last
 
 
 @dataclass(slots=True)

@@ -9,18 +9,21 @@ Source: RFC 9113, sections 4.1 and 6.
 from collections.abc import Mapping
 from enum import IntEnum
 from struct import Struct
+from typing import Final
 
-HEADER_BYTES = 9
-PAYLOAD_BYTES_MAX = 16_384
+HEADER_BYTES: Final = 9
+PAYLOAD_BYTES_MAX: Final = 16_384
 """The largest payload we take: the protocol's default. The largest we send, too."""
-WINDOW_MAX = 2**31 - 1
-STREAM_ID_MASK = 2**31 - 1
+WINDOW_MAX: Final = 2**31 - 1
+STREAM_ID_MASK: Final = 2**31 - 1
 """One bit is reserved, and to be ignored."""
 
-HEADER = Struct(">HBBBL")
-"""High and low part of the length, type, flags, reserved bit and stream."""
-_UINT32 = Struct(">L")
-_SETTING = Struct(">HL")
+_HEADER: Final = Struct(">HBBBL")
+_pack_header: Final = _HEADER.pack
+read_header: Final = _HEADER.unpack_from
+"""Reads high and low part of the length, type, flags, reserved bit and stream."""
+_UINT32: Final = Struct(">L")
+_SETTING: Final = Struct(">HL")
 
 
 class FrameType(IntEnum):
@@ -38,11 +41,11 @@ class FrameType(IntEnum):
     CONTINUATION = 0x9
 
 
-END_STREAM = 0x1
-ACK = 0x1
-END_HEADERS = 0x4
-PADDED = 0x8
-HAS_PRIORITY = 0x20
+END_STREAM: Final = 0x1
+ACK: Final = 0x1
+END_HEADERS: Final = 0x4
+PADDED: Final = 0x8
+HAS_PRIORITY: Final = 0x20
 
 
 class Setting(IntEnum):
@@ -63,7 +66,7 @@ def frame(kind: FrameType, flags: int, stream_id: int, payload: bytes) -> bytes:
 
 def frame_header(length: int, kind: FrameType, flags: int, stream_id: int) -> bytes:
     """Write the nine bytes in front of a payload of `length` bytes."""
-    return HEADER.pack(length >> 8, length & 255, kind, flags, stream_id)
+    return _pack_header(length >> 8, length & 255, kind, flags, stream_id)
 
 
 def read_uint32(data: bytes | memoryview) -> int:

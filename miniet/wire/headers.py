@@ -5,7 +5,7 @@ of them once its table knows them all. `HeaderReader` therefore remembers the bl
 that left the table as it was, until another block changes it.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from hpack import Decoder, HPACKError
 from hpack.exceptions import OversizedHeaderListError
@@ -13,15 +13,15 @@ from hpack.exceptions import OversizedHeaderListError
 from miniet.wire.call import Call, Header, timeout_s
 from miniet.wire.errors import CallRefusedError, ErrorCode, PeerError, StreamError
 
-_BLOCKS_MAX = 64
+_BLOCKS_MAX: Final = 64
 """Header blocks remembered per connection: a client uses a few methods."""
 
-_PSEUDO = {b":method", b":scheme", b":path", b":authority"}
-_CONNECTION_SPECIFIC = {
+_PSEUDO: Final = {b":method", b":scheme", b":path", b":authority"}
+_CONNECTION_SPECIFIC: Final = {
     b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding",
     b"upgrade",
 }  # fmt: skip
-_INTERNAL = 13
+_INTERNAL: Final = 13
 
 
 class HttpRefusalError(CallRefusedError):
@@ -169,10 +169,10 @@ def _string(text: bytes) -> bytes:
     return bytes(prefix) + text
 
 
-_STATUS_200 = b"\x88"  # an entry of the static table
-RESPONSE_BLOCK = _STATUS_200 + _literal(b"content-type", b"application/grpc")
+_STATUS_200: Final = b"\x88"  # an entry of the static table
+RESPONSE_BLOCK: Final = _STATUS_200 + _literal(b"content-type", b"application/grpc")
 """Headers of every response."""
-TRAILERS_OK = _literal(b"grpc-status", b"0")
+TRAILERS_OK: Final = _literal(b"grpc-status", b"0")
 """Trailers of every call that succeeds."""
 
 

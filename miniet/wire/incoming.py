@@ -1,6 +1,7 @@
 """What each frame of a client means: plain functions on the `Session`."""
 
 from collections.abc import Callable
+from typing import Final
 
 from miniet.wire import frames
 from miniet.wire.errors import CallRefusedError, ErrorCode, PeerError, StreamError
@@ -24,9 +25,9 @@ from miniet.wire.headers import (
 from miniet.wire.session import Session
 from miniet.wire.stream import Stream
 
-DRAIN_PING = b"draining"
+DRAIN_PING: Final = b"draining"
 """Answered by the client once it has read our GOAWAY."""
-_SMALL_INCREMENT_BYTES = 1_024
+_SMALL_INCREMENT_BYTES: Final = 1_024
 
 
 def take_frame(
@@ -326,7 +327,7 @@ def _unpadded(payload: bytes) -> bytes:
     return payload[1 : len(payload) - payload[0]]
 
 
-_HANDLERS: dict[int, Callable[[Session, int, int, bytes], None]] = {
+_HANDLERS: Final[dict[int, Callable[[Session, int, int, bytes], None]]] = {
     FrameType.DATA: _on_data,
     FrameType.HEADERS: _on_headers,
     FrameType.PRIORITY: _on_priority,

@@ -10,10 +10,11 @@ decompressor installed either.
 
 from collections.abc import Callable, Iterator
 from struct import Struct
+from typing import Final
 
 from miniet.wire.errors import CallRefusedError
 
-PREFIX_BYTES = 5
+PREFIX_BYTES: Final = 5
 _RESOURCE_EXHAUSTED, _UNIMPLEMENTED, _INTERNAL = 8, 12, 13
 
 

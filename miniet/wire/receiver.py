@@ -1,5 +1,7 @@
 """`Receiver`: room for the client's DATA, given and taken back."""
 
+from typing import Final
+
 from miniet.wire import frames
 from miniet.wire.errors import ErrorCode, PeerError, StreamError
 from miniet.wire.limits import Limits
@@ -7,7 +9,7 @@ from miniet.wire.messages import PREFIX_BYTES, MessageReader, whole_message
 from miniet.wire.sender import Sender
 from miniet.wire.stream import Stream
 
-_WINDOW_DEFAULT = 65_535
+_WINDOW_DEFAULT: Final = 65_535
 
 
 class Receiver:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from struct import Struct
+from typing import Final
 
 from miniet.errors import InvariantError
 from miniet.wire import frames
@@ -18,20 +19,22 @@ from miniet.wire.headers import RESPONSE_BLOCK, TRAILERS_OK
 from miniet.wire.messages import PREFIX_BYTES, prefix
 from miniet.wire.stream import Stream
 
-_WINDOW_DEFAULT = 65_535
+_WINDOW_DEFAULT: Final = 65_535
 
-_DIRECT_BYTES_MAX = 64 * 1024
+_DIRECT_BYTES_MAX: Final = 64 * 1024
 """What is queued already while messages that fit are still put into frames at once."""
 
 # A unary response that fits into one frame is put together in one go: headers, the
 # head of DATA and of the message, the message, trailers.
-_BEFORE = Struct(f">5sL{len(RESPONSE_BLOCK)}sHBHLxL")
-_AFTER = Struct(f">5sL{len(TRAILERS_OK)}s")
-_HEAD = frames.frame_header(len(RESPONSE_BLOCK), FrameType.HEADERS, END_HEADERS, 0)[:5]
-_TAIL = frames.frame_header(
+_pack_before: Final = Struct(f">5sL{len(RESPONSE_BLOCK)}sHBHLxL").pack
+_pack_after: Final = Struct(f">5sL{len(TRAILERS_OK)}s").pack
+_HEAD: Final = frames.frame_header(
+    len(RESPONSE_BLOCK), FrameType.HEADERS, END_HEADERS, 0
+)[:5]
+_TAIL: Final = frames.frame_header(
     len(TRAILERS_OK), FrameType.HEADERS, END_HEADERS | END_STREAM, 0
 )[:5]
-_DATA_FLAGS = FrameType.DATA << 8
+_DATA_FLAGS: Final = FrameType.DATA << 8
 
 Chunk = bytes | memoryview
 
@@ -88,14 +91,19 @@ class Sender:
             return False
         self.window -= length
         stream_id = stream.stream_id
-        high, low = length >> 8, length & 255
         self.control(
-            _BEFORE.pack(
-                *(_HEAD, stream_id, RESPONSE_BLOCK),
-                *(high, low, _DATA_FLAGS, stream_id, size),
+            _pack_before(
+                _HEAD,
+                stream_id,
+                RESPONSE_BLOCK,
+                length >> 8,
+                length & 255,
+                _DATA_FLAGS,
+                stream_id,
+                size,
             )
             + message
-            + _AFTER.pack(_TAIL, stream_id, TRAILERS_OK)
+            + _pack_after(_TAIL, stream_id, TRAILERS_OK)
         )
         return True
 

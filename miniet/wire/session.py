@@ -1,6 +1,7 @@
 """`Session`: what is known of a connection, and the ways in which its calls end."""
 
 from collections import deque
+from typing import Final
 
 from miniet.wire import frames
 from miniet.wire.budget import Budget
@@ -14,7 +15,7 @@ from miniet.wire.receiver import Receiver
 from miniet.wire.sender import Sender
 from miniet.wire.stream import Stream
 
-_RECENT_MAX = 64
+_RECENT_MAX: Final = 64
 
 
 class Session:

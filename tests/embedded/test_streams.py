@@ -10,7 +10,7 @@ import pytest
 import miniet
 from miniet.errors import InvariantError
 from miniet.pb import rpc_pb2
-from miniet.server import convert
+from miniet.server import watch as watch_service
 from tests.embedded.client import connect
 from tests.support.served import TRANSPORTS, wait_until
 
@@ -111,7 +111,7 @@ def test_bug_while_events_are_encoded_ends_the_stream(
     with server as etcd, connect(etcd.endpoint) as client:
         watch = client.watch(b"k")
         assert next(watch).created
-        monkeypatch.setattr(convert, "watch_responses", fail)
+        monkeypatch.setattr(watch_service, "watch_responses", fail)
         client.put(b"k")
         code, text = end_of(watch)
         assert code is grpc.StatusCode.UNKNOWN

@@ -179,8 +179,8 @@ MUTATIONS = (
     _apply(
         name="engine/alarm-ignored",
         breaks="writes pass while the alarm of no space is up",
-        old="        if cost_bytes and self.alarms.is_up(AlarmType.NOSPACE):\n",
-        new="        if cost_bytes < 0 and self.alarms.is_up(AlarmType.NOSPACE):\n",
+        old="        if cost_bytes and self.alarms.is_up(_NOSPACE):\n",
+        new="        if cost_bytes < 0 and self.alarms.is_up(_NOSPACE):\n",
     ),
     _apply(
         name="engine/alarm-not-raised",
