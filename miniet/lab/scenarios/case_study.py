@@ -43,6 +43,8 @@ NOTICED_SHARE = 0.1
 """Of RSS. Between two readings it moves by some percent anyway."""
 KEPT_SHARE = 0.2
 """Of freed bytes, what a process must still have for that to be worth a sentence."""
+KEPT_BYTES_MIN = 64 << 20
+"""And at the least: the allocator is told to keep 16 MiB, tracing takes its own."""
 
 _KEY = "foo"
 _TOLD = ("defragmented", "left alone")
@@ -254,7 +256,7 @@ def _kept_by_allocator(capture: Capture, freed: int) -> str:
         return ""
     grown = now.anonymous_bytes - before.anonymous_bytes
     kept = grown - capture.counts.raft_payload_bytes
-    if kept < KEPT_SHARE * freed:
+    if kept < max(KEPT_SHARE * freed, KEPT_BYTES_MIN):
         return ""
     return (
         " Of what was freed, miniet's process still has up to "

@@ -228,3 +228,13 @@ def test_what_a_real_etcd_gave_back_by_itself_is_told_as_measured(
 def test_size_of_the_run_decides_what_it_needs() -> None:
     assert case_study.need(1.0).memory_bytes < 4 << 30
     assert case_study.need(0.1).memory_bytes < case_study.need(1.0).memory_bytes / 3
+
+
+@pytest.mark.parametrize(("kept_mib", "told"), [(60, False), (70, True)])
+def test_little_that_the_process_kept_is_not_told(kept_mib: int, told: bool) -> None:
+    (*_, end) = study("few", 100, snapshot=900).stages
+    freed = 200 * MIB  # of which 40 MiB would be worth a sentence
+    left = replace(
+        end.capture, process=process(50 + 100 + kept_mib), baseline=process(50)
+    )
+    assert bool(case_study._kept_by_allocator(left, freed)) == told
