@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -318,5 +319,19 @@ def test_cancelled_caller_waits_for_what_its_thread_reads() -> None:
         await asyncio.wait([call])
         assert call.cancelled()
         assert ended.is_set()
+
+    run(claim)
+
+
+def test_what_failed_in_a_thread_is_let_go() -> None:
+    """Compiled, a coroutine that waits in a `finally` goes on handling its error."""
+
+    async def claim(rig: Rig) -> None:
+        def work() -> None:
+            raise OSError("unreadable")
+
+        with pytest.raises(OSError, match="unreadable"):
+            await rig.driver.in_thread(work)
+        assert sys.exc_info() == (None, None, None)
 
     run(claim)
