@@ -24,7 +24,6 @@ _MODULES = (
     "miniet/server/driver.py",
     "miniet/server/kv.py",
     "miniet/server/lease.py",
-    "miniet/server/log_store.py",
     "miniet/server/maintenance.py",
     "miniet/server/open_calls.py",
     "miniet/server/recorders.py",

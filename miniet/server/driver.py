@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any, Final
@@ -184,12 +183,18 @@ class Driver:
         thread reads must not go away under it.
         """
         running = self._loop.run_in_executor(None, work)
-        try:
-            return await asyncio.shield(running)
-        finally:
-            while not running.done():
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait([running])
+        is_cancelled = False
+        # Not in a `finally` after it: compiled, what has failed would stay the error
+        # that the loop's thread is handling, and with it all that its frames hold.
+        while not running.done():
+            try:
+                await asyncio.wait([running])
+            except asyncio.CancelledError:
+                is_cancelled = True
+        if is_cancelled:
+            running.exception()  # has been looked at, so asyncio need not say it
+            raise asyncio.CancelledError
+        return running.result()
 
     def kick_watchers(self) -> None:
         """Let watchers go on at once that are behind and may have room now.

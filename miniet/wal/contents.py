@@ -79,14 +79,17 @@ def valid_snapshots(directory: str | os.PathLike[str]) -> list[WalSnapshot]:
     reader = RecordReader([path / str(name) for name in names])
     found: list[WalSnapshot] = []
     commit = 0
+    records = iter(reader)
     try:
-        for kind, data in reader:
+        for kind, data in records:
             if kind == RecordType.SNAPSHOT:
                 found.append(_decode_snapshot(reader, data))
             elif kind == RecordType.STATE:
                 commit = _decode_state(reader, data, HardState()).commit
     except TornWriteError:
         pass  # What was cut off was never promised; opening the log says so.
+    finally:
+        records.close()
     return [snapshot for snapshot in found if snapshot.index <= commit]
 
 
@@ -101,8 +104,9 @@ def gather(reader: RecordReader, at: WalSnapshot) -> WalContents:
     entries = contents.entries
     metadata: bytes | None = None
     seen = False
+    records = iter(reader)
     try:
-        for kind, data in reader:
+        for kind, data in records:
             if kind == RecordType.ENTRY:
                 _place(reader, entries, _decode_entry(reader, data), at.index)
             elif kind == RecordType.STATE:
@@ -122,6 +126,8 @@ def gather(reader: RecordReader, at: WalSnapshot) -> WalContents:
                 f"no torn write: entry {last_index + 1} was committed, as a record "
                 "behind it says"
             ) from torn
+    finally:
+        records.close()
     if not seen:
         raise SnapshotNotFoundError(
             f"no record of snapshot index {at.index} term {at.term}",

@@ -17,7 +17,7 @@ Source: etcd v3.4.9 wal/decoder.go.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -60,8 +60,11 @@ class RecordReader:
     def __repr__(self) -> str:
         return f"<RecordReader of {len(self._paths)} files at {self.offset}>"
 
-    def __iter__(self) -> Iterator[tuple[int, memoryview]]:
+    def __iter__(self) -> Generator[tuple[int, memoryview], None, None]:
         """Yield (type, data) of every record; a CRC record has empty data.
+
+        Whoever may leave the walk before its end closes it: a compiled generator
+        that is merely dropped leaves the file open.
 
         Raises:
             TornWriteError: the last write was cut off; all before it was yielded.

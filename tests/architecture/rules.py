@@ -8,7 +8,7 @@ import ast
 import sys
 from collections.abc import Iterator, Mapping
 
-from tests.architecture.sources import Import, Module
+from tests.architecture.sources import ROOT, Import, Module
 
 Modules = Mapping[str, Module]
 
@@ -67,6 +67,15 @@ NEVER_IN_CORE = {
 # The type of an injected generator; calling the module is what is forbidden.
 ALLOWED_IN_CORE = {"random.Random"}
 ENGINE_MAY = {"logging"}
+
+# What setup.py compiles; it is read, not run, as everything here.
+_SETUP = {
+    ast.unparse(node.targets[0]): ast.literal_eval(node.value)
+    for node in ast.parse((ROOT / "setup.py").read_text()).body
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple)
+}
+COMPILED_PACKAGES: tuple[str, ...] = _SETUP["_PACKAGES"]
+COMPILED_MODULES: tuple[str, ...] = _SETUP["_MODULES"]
 
 MODULE_LINES_MAX = 500
 FUNCTION_LINES_MAX = 60
@@ -226,6 +235,31 @@ def long_functions(modules: Modules) -> Iterator[str]:
                 )
 
 
+def waits_in_handlers(modules: Modules) -> Iterator[str]:
+    """Compiled: nothing waits, or yields, while it handles an error.
+
+    mypyc 2.4 would leave the error as the one that its thread is handling, for good:
+    every later one is shown with it, and what its frames hold is not let go.
+    """
+    compiled = {name.removesuffix(".py").replace("/", ".") for name in COMPILED_MODULES}
+    for module in modules.values():
+        if module.package not in COMPILED_PACKAGES and module.name not in compiled:
+            continue
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.AsyncWith):
+                lines = [node.lineno]
+            elif isinstance(node, ast.Try):
+                last = [*node.handlers, *node.finalbody]
+                lines = [line for part in last for line in _waits(part)]
+            else:
+                continue
+            for line in lines:
+                yield (
+                    f"{module.at(line)}: waits while it may handle an error "
+                    "(compiled, the error is never let go)"
+                )
+
+
 def _all_imports(modules: Modules) -> Iterator[tuple[Module, Import]]:
     return ((module, found) for module in modules.values() for found in module.imports)
 
@@ -253,6 +287,13 @@ def _calls(module: Module, function: str) -> Iterator[ast.Call]:
             and node.func.id == function
         ):
             yield node
+
+
+def _waits(part: ast.AST) -> Iterator[int]:
+    waits = ast.Await | ast.Yield | ast.YieldFrom | ast.AsyncFor
+    for node in ast.walk(part):
+        if isinstance(node, waits):
+            yield node.lineno
 
 
 def _is_unslotted(node: ast.ClassDef) -> bool:

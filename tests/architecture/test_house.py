@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.architecture import rules
-from tests.architecture.sources import read_tree
+from tests.architecture.sources import ROOT, read_tree
 
 RULES: list[Callable[[rules.Modules], Iterator[str]]] = [
     rules.foreign_imports,
@@ -17,6 +17,7 @@ RULES: list[Callable[[rules.Modules], Iterator[str]]] = [
     rules.unslotted_records,
     rules.long_modules,
     rules.long_functions,
+    rules.waits_in_handlers,
 ]
 
 
@@ -32,3 +33,11 @@ def test_house_keeps_the_rule(
 def test_every_package_has_its_row_in_the_table() -> None:
     packages = {module.package for module in read_tree().values()}
     assert packages - rules.COMMANDS - set(rules.MAY_IMPORT) == set()
+
+
+def test_what_is_to_be_compiled_is_there() -> None:
+    """A package that is named wrongly would be left interpreted without a word."""
+    for package in rules.COMPILED_PACKAGES:
+        assert (ROOT / "miniet" / package / "__init__.py").is_file(), package
+    for module in rules.COMPILED_MODULES:
+        assert (ROOT / module).is_file(), module

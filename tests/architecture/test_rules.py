@@ -11,6 +11,7 @@ from tests.architecture.sources import read_tree
 Rule = Callable[[rules.Modules], Iterator[str]]
 
 LONG_BODY = "def f():\n" + "    pass\n" * 60
+AWAITING = "async def f(x):\n    try:\n        x()\n    {where}:\n        await x\n"
 LONG_DOCSTRING = 'def f():\n    """Say.\n' + "\n" * 60 + '    """\n    pass\n'
 
 # (name, rule, {file: source}, file:line of the breach or None)
@@ -228,6 +229,39 @@ CASES: list[tuple[str, Rule, dict[str, str], str | None]] = [
         "a long docstring",
         rules.long_functions,
         {"cli.py": LONG_DOCSTRING},
+        None,
+    ),
+    (
+        "compiled coroutine waits in a finally",
+        rules.waits_in_handlers,
+        {"server/driver.py": AWAITING.format(where="finally")},
+        "server/driver.py:5",
+    ),
+    (
+        "compiled coroutine waits in an except",
+        rules.waits_in_handlers,
+        {"engine/engine.py": AWAITING.format(where="except OSError")},
+        "engine/engine.py:5",
+    ),
+    (
+        "interpreted coroutine waits in an except",
+        rules.waits_in_handlers,
+        {"server/server.py": AWAITING.format(where="except OSError")},
+        None,
+    ),
+    (
+        "compiled coroutine leaves a context that waits",
+        rules.waits_in_handlers,
+        {"server/kv.py": "async def f(x):\n    async with x:\n        pass\n"},
+        "server/kv.py:2",
+    ),
+    (
+        "compiled coroutine waits where errors come from",
+        rules.waits_in_handlers,
+        {
+            "server/kv.py": "async def f(x):\n    try:\n        await x\n"
+            "    except OSError:\n        raise\n    finally:\n        x()\n"
+        },
         None,
     ),
 ]

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from miniet.client import EtcdClient
+from miniet.compiled import INTERPRETED_VARIABLE
 from tests.docs.examples import Block, Command, blocks, commands
 from tests.support.served import wait_until
 
@@ -119,6 +120,8 @@ def test_script_prints_what_the_readme_says(
     script: Block, environment: dict[str, str], tmp_path: Path
 ) -> None:
     line = [sys.executable, "-W", "error", "-c", script.text]
+    if "set_tracing" in script.text:
+        environment = environment | {INTERPRETED_VARIABLE: "1"}
     assert run(line, environment, tmp_path) == script.output != ""
 
 

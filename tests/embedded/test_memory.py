@@ -154,6 +154,7 @@ def test_peak_begins_anew_when_asked(etcd: miniet.Server, client: Client) -> Non
     assert process.peak_resident_bytes < process.resident_bytes + 4 * MIB
 
 
+@pytest.mark.traced
 def test_capture_over_grpc_is_the_page_of_debug_memory(
     etcd: miniet.Server, client: Client
 ) -> None:
@@ -180,6 +181,7 @@ def test_capture_over_grpc_is_the_page_of_debug_memory(
 # ---- tracing
 
 
+@pytest.mark.traced
 def test_traced_bytes_are_booked_to_the_component_that_keeps_them(
     etcd: miniet.Server, client: Client
 ) -> None:
@@ -195,6 +197,7 @@ def test_traced_bytes_are_booked_to_the_component_that_keeps_them(
     assert etcd.capture().traced is None
 
 
+@pytest.mark.traced
 def test_switching_on_or_off_twice_changes_nothing(
     etcd: miniet.Server, client: Client
 ) -> None:
@@ -221,6 +224,7 @@ def test_too_many_frames_are_refused(client: Client, frame_count: int) -> None:
     assert not tracing.is_tracing()
 
 
+@pytest.mark.traced
 def test_server_may_trace_from_its_start(tmp_path: Path) -> None:
     with (
         miniet.Server(tmp_path, config=config(memory_trace=True)) as etcd,
@@ -235,6 +239,7 @@ def test_server_may_trace_from_its_start(tmp_path: Path) -> None:
     assert taken.traced.bytes_by_component[Component.SERVER] > 50 * KIB
 
 
+@pytest.mark.traced
 def test_server_leaves_on_what_another_one_switched_on() -> None:
     with miniet.Server() as first:
         first.set_tracing(True)
@@ -246,6 +251,7 @@ def test_server_leaves_on_what_another_one_switched_on() -> None:
         assert tracing.is_tracing()
 
 
+@pytest.mark.traced
 def test_failed_start_switches_tracing_off(tmp_path: Path) -> None:
     with miniet.Server(tmp_path), pytest.raises(miniet.DataError):
         miniet.Server(tmp_path, config=config(memory_trace=True)).start()
@@ -254,6 +260,7 @@ def test_failed_start_switches_tracing_off(tmp_path: Path) -> None:
 # ---- under load, and at the end
 
 
+@pytest.mark.usefixtures("interpreted")
 def test_requests_go_on_while_blocks_are_booked(tmp_path: Path) -> None:
     with (
         Served(tmp_path / "data", "--memory-trace") as server,
@@ -271,6 +278,7 @@ def test_requests_go_on_while_blocks_are_booked(tmp_path: Path) -> None:
         assert "tracing memory" in server.log
 
 
+@pytest.mark.traced
 def test_captures_asked_for_at_once_are_all_answered(
     etcd: miniet.Server, client: Client
 ) -> None:
@@ -281,6 +289,7 @@ def test_captures_asked_for_at_once_are_all_answered(
         assert all(one.result()["traced"] for one in asked)
 
 
+@pytest.mark.traced
 def test_stop_lets_a_capture_finish() -> None:
     async def main() -> miniet.Capture:
         etcd = miniet.AsyncServer()
@@ -294,6 +303,7 @@ def test_stop_lets_a_capture_finish() -> None:
     assert asyncio.run(main()).traced is not None
 
 
+@pytest.mark.traced
 def test_stop_beside_captures_ends_them_or_lets_them_finish() -> None:
     with miniet.Server() as etcd:
         etcd.set_tracing(True)
@@ -323,6 +333,7 @@ def test_what_needs_a_running_server_says_so() -> None:
             ask()
 
 
+@pytest.mark.traced
 def test_reset_begins_the_counts_anew_and_keeps_tracing() -> None:
     with miniet.Server() as etcd, connect(etcd.endpoint) as client:
         etcd.set_tracing(True)
@@ -340,6 +351,7 @@ def test_reset_begins_the_counts_anew_and_keeps_tracing() -> None:
 # ---- gauges
 
 
+@pytest.mark.traced
 def test_metrics_show_memory_by_component(etcd: miniet.Server, client: Client) -> None:
     def lines() -> list[str]:
         return page(etcd, "/metrics").decode().splitlines()

@@ -27,6 +27,8 @@ from miniet.watch import WatchCreate
 from tests.support.booked import growth, share
 from tests.support.driven_member import DrivenMember, driven_member
 
+pytestmark = pytest.mark.traced
+
 SHARE_MIN = 0.95
 BATCH = 50
 MIB = 1 << 20

@@ -5,11 +5,14 @@ from contextlib import ExitStack
 from queue import SimpleQueue
 
 import grpc
+import pytest
 
 import miniet
 from miniet.memory.components import Component
 from miniet.pb import rpc_pb2
 from tests.support.served import wait_until
+
+pytestmark = pytest.mark.traced
 
 WATCH = "/etcdserverpb.Watch/Watch"
 CONNECTIONS = 50

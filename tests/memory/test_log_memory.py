@@ -16,6 +16,8 @@ from miniet.pb import rpc_pb2
 from tests.support.booked import growth
 from tests.support.driven_member import DrivenMember, driven_member
 
+pytestmark = pytest.mark.traced
+
 SNAPSHOT_COUNT = 200
 CATCHUP_ENTRIES = 100
 COMPACT_EVERY = 100

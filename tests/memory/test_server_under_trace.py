@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from miniet.compiled import INTERPRETED_VARIABLE
+
 _CAPTURE = """
 import {first}, os, sys, threading
 import miniet
@@ -47,7 +49,7 @@ _COUNT_THREADS = """
 
 
 def run(code: str) -> "subprocess.CompletedProcess[str]":
-    environment = {**os.environ, "PYTHONPATH": "."}
+    environment = {**os.environ, "PYTHONPATH": ".", INTERPRETED_VARIABLE: "1"}
     environment.pop("GRPC_ENABLE_FORK_SUPPORT", None)
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", code],

@@ -7,6 +7,8 @@ from miniet.watch import WatchCreate
 from tests.support.booked import growth
 from tests.support.watch_rig import Client, Rig
 
+pytestmark = pytest.mark.traced
+
 
 @pytest.fixture
 def client() -> Client:

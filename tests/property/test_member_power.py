@@ -2,12 +2,10 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
-from unittest.mock import patch
 
 from google.protobuf.message import Message
 from hypothesis import strategies as st
@@ -19,7 +17,6 @@ from miniet.pb import rpc_pb2
 from miniet.server.bootstrap import build_member
 from miniet.server.config import Config
 from miniet.server.recorders import Durations
-from miniet.wal import Wal
 from tests.property.machines import effort
 from tests.property.requests import (
     WRITES,
@@ -33,25 +30,12 @@ from tests.property.requests import (
 from tests.support.crash_files import Disk, PowerFailure
 from tests.support.driven_member import DrivenMember
 from tests.support.model import Model
+from tests.support.small_segments import small_segments
 
 SEGMENT_BYTES = 4096
 SETTINGS: dict[str, Any] = {"snapshot_count": 12, "snapshot_catchup_entries": 3}
 SEEDS = st.integers(0, 2**32 - 1)
 CALLS = st.sampled_from([None, None, *range(12), 16, 20, 25, 30])
-
-
-@contextmanager
-def small_segments() -> Iterator[None]:
-    """Let members make segments of a size that a test can fill.
-
-    It is no setting of a server, in etcd either: 64 MB suit every disk.
-    """
-    defaults = [Wal.create.__func__.__kwdefaults__, Wal.open.__func__.__kwdefaults__]
-    with (
-        patch.dict(defaults[0], segment_bytes=SEGMENT_BYTES),
-        patch.dict(defaults[1], segment_bytes=SEGMENT_BYTES),
-    ):
-        yield
 
 
 class PoweredMember(DrivenMember):
@@ -111,7 +95,7 @@ class MemberMachine(RuleBasedStateMachine):
     def call(self, calls_left: int | None, seed: int, act: Callable[[], None]) -> None:
         """Do something; the power goes before one of its calls, or after it."""
         try:
-            with small_segments(), self.disk.watched():
+            with small_segments(SEGMENT_BYTES), self.disk.watched():
                 if self.member is None:
                     self.start()
                 self.disk.calls_left = calls_left

@@ -10,7 +10,6 @@ from enum import Enum
 from random import Random
 from typing import Any
 
-from miniet.backend import Backend
 from miniet.errors import DataError, RequestError
 from miniet.server.bootstrap import BuiltMember, build_member
 from miniet.server.config import Config
@@ -49,6 +48,21 @@ class Ending(Enum):
     KILL = "kill"
     POWER_LOSS = "power loss"
     FAILURE = "failure"
+
+
+class _Committing:
+    """A transaction of LMDB that ends: of a commit the disk must know."""
+
+    def __init__(self, txn: Any, disk: SimulatedDisk) -> None:
+        self._txn = txn
+        self._disk = disk
+
+    def commit(self) -> None:
+        with self._disk.committing():
+            self._txn.commit()
+
+    def abort(self) -> None:
+        self._txn.abort()
 
 
 @dataclass(eq=False)
@@ -222,12 +236,14 @@ class Machine:
             self._durations,
         )
         backend = built.backend
+        save = backend.before_commit
+        assert save is not None
 
-        def commit() -> None:
-            with self.disk.committing():
-                Backend.commit(backend)
+        def before_commit() -> None:
+            save()
+            backend._txn = _Committing(backend._txn, self.disk)
 
-        backend.commit = commit  # type: ignore[method-assign]
+        backend.before_commit = before_commit
         return built
 
     def _methods(self, driver: Driver, member: BuiltMember) -> dict[str, Method]:

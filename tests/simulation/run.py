@@ -14,11 +14,8 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
-from unittest.mock import patch
 
 from miniet.errors import DataError
-from miniet.server import bootstrap
-from miniet.wal import Wal
 from tests.simulation import audit
 from tests.simulation.clients import Client, Seen
 from tests.simulation.disk import SimulatedDisk
@@ -31,6 +28,7 @@ from tests.simulation.plan import Plan
 from tests.simulation.watchers import EVERYTHING, WatchClient, random_watch
 from tests.support.linearizability import Operation
 from tests.support.model_api import Watch
+from tests.support.small_segments import small_segments
 
 _CALLS_S_MAX = 40.0
 """Time for the clients' calls; faults may leave little of it."""
@@ -272,8 +270,7 @@ def run_seed(seed: int) -> Outcome:
         run = Run(seed, loop, Path(stack.enter_context(directory)))
         stack.callback(loop.close)
         stack.enter_context(run.disk.intercepted())
-        small_log = _small_log(run.plan.segment_bytes)
-        stack.enter_context(patch.object(bootstrap, "Wal", small_log))
+        stack.enter_context(small_segments(run.plan.segment_bytes))
         loop.run_until_complete(_play_and_judge(run))
         return run.outcome()
 
@@ -289,16 +286,6 @@ async def _play_and_judge(run: Run) -> None:
         run.findings.bugs.append(traceback.format_exc())
     finally:
         await run.stop()
-
-
-def _small_log(segment_bytes: int) -> type[Wal]:
-    """The log itself, with another size of its segments."""
-
-    class SmallWal(Wal):
-        create = staticmethod(partial(Wal.create, segment_bytes=segment_bytes))
-        open = staticmethod(partial(Wal.open, segment_bytes=segment_bytes))
-
-    return SmallWal
 
 
 async def cancelled(*tasks: "asyncio.Task[Any]") -> None:

@@ -72,13 +72,15 @@ class MemoryBatchTx(_Read):
         self.pending: list[tuple[bytes, bytes, bytes | None]] = []
         self.writes_left: int | None = None
         """Writes that will still succeed; None: all of them."""
+        self.failure: Exception = DataError("the disk is gone")
+        """What the other writes raise."""
 
     def _write(self, bucket: bytes, key: bytes, value: bytes | None) -> None:
         if self._walks:
             raise RuntimeError("write during a walk")
         if self.writes_left is not None:
             if not self.writes_left:
-                raise DataError("the disk is gone")
+                raise self.failure
             self.writes_left -= 1
         for view in self._views:
             view.release()

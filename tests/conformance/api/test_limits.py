@@ -43,8 +43,12 @@ LARGE = bytes(100_000)
 
 
 def fill(server: Target) -> None:
-    """Put until there is no space."""
-    for _ in range(100):
+    """Put until there is no space.
+
+    That is found at a commit, which comes after 100 ms: a fast disk takes many puts
+    before it.
+    """
+    for _ in range(2_000):
         try:
             server.call("Put", key=b"a", value=LARGE)
         except CallRefused as error:

@@ -60,6 +60,7 @@ def test_json_is_a_capture_with_its_prediction(served: Served) -> None:
     assert document["prediction"]["components"]["raft"]["likely"] > 3 * MIB
 
 
+@pytest.mark.usefixtures("interpreted")
 def test_tracing_is_switched_on_and_off_again(served: Served) -> None:
     page = memory(served.endpoint, "--trace", "on").stdout
     assert "Traced with" in page
@@ -67,6 +68,7 @@ def test_tracing_is_switched_on_and_off_again(served: Served) -> None:
     assert "are not traced" in page
 
 
+@pytest.mark.usefixtures("interpreted")
 def test_growth_is_told_by_component_and_line(served: Served, tmp_path: Path) -> None:
     a, b = str(tmp_path / "a.json"), str(tmp_path / "b.json")
     memory(served.endpoint, "--trace", "on")

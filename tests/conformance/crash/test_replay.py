@@ -1,6 +1,7 @@
 """A start replays the log over the backend, each entry exactly once."""
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -136,9 +137,9 @@ def test_first_start_cut_off_before_it_promised_anything_begins_again(
     with Member(files.data_dir):
         pass
     reader = RecordReader([files.last_segment])
-    for kind, _ in reader:
-        if kind == RecordType.ENTRY:
-            break
+    with closing(iter(reader)) as records:
+        while next(records)[0] != RecordType.ENTRY:
+            pass
     with open(files.last_segment, "r+b") as file:
         file.truncate(reader.offset)  # the state that was to commit it is torn off
     files.db.unlink()
@@ -151,9 +152,9 @@ def test_first_start_cut_off_before_it_promised_anything_begins_again(
 
 def metadata_of(files: Files) -> bytes:
     """Read whose log it is."""
-    records = iter(RecordReader([files.last_segment]))
-    next(records)
-    kind, data = next(records)
+    with closing(iter(RecordReader([files.last_segment]))) as records:
+        next(records)
+        kind, data = next(records)
     assert kind == RecordType.METADATA
     return bytes(data)
 

@@ -6,7 +6,6 @@ from miniet.engine.lease_store import LEASE_BUCKET
 from miniet.engine.requests import RequestKind
 from miniet.errors import DataError, InvariantError, RequestError
 from miniet.lease import LeaseNotFoundError
-from miniet.mvcc import WriteTxn
 from miniet.pb import rpc_pb2
 from tests.support.engine_rig import EngineRig
 
@@ -50,17 +49,10 @@ def test_the_next_start_applies_the_whole_entry(writes_left: int) -> None:
     assert again.state() == whole.state()
 
 
-def test_a_refusal_after_the_first_write_is_a_failure(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_refusal_after_the_first_write_is_a_failure() -> None:
     rig = EngineRig().started()
-    whole_put = WriteTxn.put
-
-    def put_then_refuse(txn: WriteTxn, key: bytes, value: bytes, lease: int) -> int:
-        whole_put(txn, key, value, lease)
-        raise RequestError("too late")
-
-    monkeypatch.setattr(WriteTxn, "put", put_then_refuse)
+    rig.backend.batch_tx.writes_left = 1
+    rig.backend.batch_tx.failure = RequestError("too late")
     with pytest.raises(InvariantError, match="after its first write"):
         rig.propose(RequestKind.TXN, TWO_PUTS)
     with pytest.raises(InvariantError, match="applied in part"):

@@ -207,6 +207,7 @@ def test_detach_touches_only_what_that_lease_holds(
     assert bench.lessor.lease_of(b"k") == held_by
 
 
+@pytest.mark.traced
 def test_what_is_kept_is_allocated_by_the_package() -> None:
     bench = Bench()
     keys = [b"key-%d" % number for number in range(500)]

@@ -90,6 +90,7 @@ def test_a_process_on_another_machine_has_no_accounts() -> None:
     assert accounts(capture(process=None)) == ()
 
 
+@pytest.mark.traced
 def test_of_this_process_what_was_allocated_is_found() -> None:
     tracing.start()
     try:

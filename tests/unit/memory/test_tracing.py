@@ -15,6 +15,8 @@ from miniet.memory.tracing import TracingError, read_traced, read_traced_apart
 from miniet.protowire import varint
 from miniet.raft import Entry, MemoryStorage
 
+pytestmark = pytest.mark.traced
+
 
 @pytest.fixture
 def traced() -> Iterator[None]:

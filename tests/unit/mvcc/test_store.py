@@ -1,3 +1,5 @@
+from operator import attrgetter
+
 import pytest
 
 from miniet.mvcc import Event, EventType, Store
@@ -47,9 +49,7 @@ def test_read_events_are_the_events_watchers_heard() -> None:
     real_server_history(store)
     put(store, b"leased", b"value", 7)
 
-    def fields(event: Event) -> tuple[object, ...]:
-        return tuple(getattr(event, name) for name in Event.__slots__)
-
+    fields = attrgetter("type", "key", "mod_revision", "create_revision", "kv")
     again = [fields(event) for event in store.read_events(2, 99)]
     assert again == [fields(event) for event in heard]
 

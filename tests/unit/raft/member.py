@@ -82,7 +82,7 @@ class Member:
     def apply(self, ready: Ready) -> None:
         """Do the rest of a Ready."""
         for entry in ready.committed_entries:
-            if entry.type is EntryType.CONF_CHANGE:
+            if entry.type == EntryType.CONF_CHANGE:
                 change = decode_conf_change(entry.data)
                 self.conf_state = self.node.apply_conf_change(change)
             self.applied.append(entry)
@@ -126,7 +126,7 @@ class Member:
         return [
             entry.data
             for entry in self.applied
-            if entry.type is EntryType.NORMAL and entry.data
+            if entry.type == EntryType.NORMAL and entry.data
         ]
 
     def compact(self, index: int) -> None:

@@ -1,5 +1,6 @@
 """The life of a node that is alone."""
 
+from dataclasses import fields
 from random import Random
 
 import pytest
@@ -341,7 +342,7 @@ def test_nothing_is_handed_out_twice() -> None:
 
 def test_empty_ready_is_empty() -> None:
     ready = Member().elect().node.ready()
-    assert not any(getattr(ready, name) for name in ready.__slots__)
+    assert not any(getattr(ready, field.name) for field in fields(ready))
 
 
 @pytest.mark.parametrize("kind", MessageType)
@@ -457,7 +458,7 @@ def test_second_change_before_the_first_is_applied_becomes_empty() -> None:
     member.node.propose_conf_change(change)
     member.settle()
     first, second = member.applied[-2:]
-    assert first.type is EntryType.CONF_CHANGE
+    assert first.type == EntryType.CONF_CHANGE
     assert (second.type, second.data) == (EntryType.NORMAL, b"")
     assert (
         "INFO 1 ignoring conf change transition:ConfChangeTransitionAuto"
@@ -466,7 +467,7 @@ def test_second_change_before_the_first_is_applied_becomes_empty() -> None:
     ) in member.logger.lines
     member.node.propose_conf_change(change)
     member.settle()
-    assert member.applied[-1].type is EntryType.CONF_CHANGE
+    assert member.applied[-1].type == EntryType.CONF_CHANGE
 
 
 def test_dropped_change_does_not_block_the_next_one() -> None:
@@ -478,7 +479,7 @@ def test_dropped_change_does_not_block_the_next_one() -> None:
     member.settle()
     member.node.propose_conf_change(change)
     member.settle()
-    assert member.applied[-1].type is EntryType.CONF_CHANGE
+    assert member.applied[-1].type == EntryType.CONF_CHANGE
 
 
 def test_malformed_change_is_refused() -> None:

@@ -3,14 +3,15 @@
 import asyncio
 import logging
 import random
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
-from miniet.clock import SystemClock
-from miniet.engine.errors import EmptyKeyError, StoppedError
+from miniet.clock import Clock, ManualClock, SystemClock
+from miniet.engine.errors import EmptyKeyError, RequestTimeoutError, StoppedError
 from miniet.engine.requests import RequestKind
 from miniet.engine.results import DoneResult
 from miniet.pb import rpc_pb2
@@ -68,11 +69,12 @@ class Rig:
 
 
 @asynccontextmanager
-async def running(log: Log) -> AsyncIterator[Rig]:
+async def running(log: Log, clock: Clock | None = None) -> AsyncIterator[Rig]:
     """Start a driver over a fresh memory-only member; serving is not waited for."""
     config, durations = Config(), Durations()
+    clock = clock or SystemClock()
     member = build_member(
-        config, None, config.client_urls, SystemClock(), random.Random(1), durations
+        config, None, config.client_urls, clock, random.Random(1), durations
     )
     failures: list[BaseException] = []
     driver = Driver(
@@ -94,11 +96,15 @@ async def running(log: Log) -> AsyncIterator[Rig]:
         member.close(commit=not driver.failed)
 
 
-def run(claim: Callable[[Rig], Awaitable[None]], log: Log | None = None) -> None:
+def run(
+    claim: Callable[[Rig], Awaitable[None]],
+    log: Log | None = None,
+    clock: Clock | None = None,
+) -> None:
     """Run a claim on a driver that serves."""
 
     async def main() -> None:
-        async with running(log or Log()) as rig:
+        async with running(log or Log(), clock) as rig:
             await rig.driver.wait_serving()
             await claim(rig)
 
@@ -155,17 +161,17 @@ def test_nothing_is_answered_before_it_is_durable() -> None:
 
 
 def test_reads_and_clockwork_go_on_while_the_disk_is_slow() -> None:
+    clock = ManualClock()
+
     async def claim(rig: Rig) -> None:
         rig.log.may_go_on.clear()
         put = asyncio.ensure_future(rig.put())
         await asyncio.sleep(0)
-        ticked = asyncio.Event()
-        rig.driver.engine.tick = ticked.set  # type: ignore[method-assign]
-        await ticked.wait()
-        rig.log.may_go_on.set()
-        await put
+        clock.advance(60)
+        with pytest.raises(RequestTimeoutError):  # found by a tick
+            await put
 
-    run(claim)
+    run(claim, clock=clock)
 
 
 def test_caller_who_left_does_not_disturb_the_others() -> None:
@@ -258,7 +264,8 @@ def test_clockwork_that_fails_stops_the_member() -> None:
         def fail() -> None:
             raise OSError("commit failed")
 
-        rig.driver.engine.step_commit = fail  # type: ignore[method-assign]
+        rig.driver.engine.backend.before_commit = fail
+        await rig.put()
         while not rig.failures:  # noqa: ASYNC110 (the driver's clock, not ours)
             await asyncio.sleep(0.01)
         assert str(rig.failures[0]) == "commit failed"
@@ -318,5 +325,19 @@ def test_cancelled_caller_waits_for_what_its_thread_reads() -> None:
         await asyncio.wait([call])
         assert call.cancelled()
         assert ended.is_set()
+
+    run(claim)
+
+
+def test_what_failed_in_a_thread_is_let_go() -> None:
+    """Compiled, a coroutine that waits in a `finally` goes on handling its error."""
+
+    async def claim(rig: Rig) -> None:
+        def work() -> None:
+            raise OSError("unreadable")
+
+        with pytest.raises(OSError, match="unreadable"):
+            await rig.driver.in_thread(work)
+        assert sys.exc_info() == (None, None, None)
 
     run(claim)

@@ -1,15 +1,16 @@
-from types import SimpleNamespace
-from typing import Any
-
+from miniet.watch import WatchStream
+from miniet.watch.outbox import Outbox
 from miniet.watch.tick_schedule import TickSchedule
+from miniet.watch.undelivered import Undelivered
+from tests.support.watch_rig import Rig
+
+OUTBOX = Outbox(Undelivered(), lambda: None, responses_max=1, controls_max=1)
 
 
-class AStream(SimpleNamespace):
-    __hash__ = object.__hash__
-
-
-def a_stream(interval_s: float) -> Any:
-    return AStream(tick_interval_s=interval_s)
+def a_stream(interval_s: float) -> WatchStream:
+    return WatchStream(
+        Rig().watch, OUTBOX, fragment_bytes=1, tick_interval_s=interval_s
+    )
 
 
 def test_ticks_come_when_due_oldest_stream_first() -> None:

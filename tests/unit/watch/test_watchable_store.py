@@ -1,9 +1,11 @@
+from dataclasses import fields
+
 import pytest
 
 from miniet.watch import WatchStatistics
 from tests.support.watch_rig import Change, Client, Rig
 
-NOTHING = WatchStatistics(**dict.fromkeys(WatchStatistics.__slots__, 0))
+NOTHING = WatchStatistics(*(0 for _ in fields(WatchStatistics)))
 
 
 def counts(rig: Rig) -> tuple[int, int, int]:
