@@ -80,9 +80,11 @@ class Clients:
 
     async def _wait(self, claim: Callable[[], bool], seconds_max: float) -> None:
         """Wait until something holds of the clients, for a time."""
-        changed = self._changed = asyncio.Event()
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds_max):
-                while not claim():
-                    changed.clear()
-                    await changed.wait()
+            await asyncio.wait_for(self._wait_change(claim), seconds_max)
+
+    async def _wait_change(self, claim: Callable[[], bool]) -> None:
+        changed = self._changed = asyncio.Event()
+        while not claim():
+            changed.clear()
+            await changed.wait()
