@@ -1,5 +1,6 @@
 """What a transport does by itself: ends, deadlines, calls that cannot be."""
 
+import threading
 import time
 from contextlib import suppress
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 import miniet
 from miniet.errors import InvariantError
 from miniet.pb import rpc_pb2
-from miniet.server import watch as watch_service
+from miniet.server.watch import WatchService
+from miniet.watch import WatchStream
 from tests.embedded.client import connect
 from tests.support.served import TRANSPORTS, wait_until
 
@@ -105,13 +107,19 @@ def test_deadline_ends_the_call_at_the_server(server: miniet.Server) -> None:
 def test_bug_while_events_are_encoded_ends_the_stream(
     server: miniet.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
-        raise InvariantError("planted")
+    responses = WatchService._responses
+    planted = threading.Event()
 
+    def encode(service: WatchService, stream: WatchStream) -> list[bytes]:
+        if planted.is_set():
+            raise InvariantError("planted")
+        return responses(service, stream)
+
+    monkeypatch.setattr(WatchService, "_responses", encode)
     with server as etcd, connect(etcd.endpoint) as client:
         watch = client.watch(b"k")
         assert next(watch).created
-        monkeypatch.setattr(watch_service, "watch_responses", fail)
+        planted.set()
         client.put(b"k")
         code, text = end_of(watch)
         assert code is grpc.StatusCode.UNKNOWN
