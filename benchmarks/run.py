@@ -16,7 +16,6 @@ import shutil
 import statistics
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Callable
 from importlib import metadata
@@ -153,20 +152,12 @@ def _machine() -> dict[str, str]:
         "machine": f"{os.cpu_count()} cores, {_cpu_model()}, {platform.machine()}",
         "system": f"{platform.system()} {platform.release()}",
         "load": " ".join(f"{load:.2f}" for load in os.getloadavg()),
-        "python": _python(),
+        "python": platform.python_version(),
+        "miniet": "compiled" if is_compiled() else "interpreted",
         "libraries": ", ".join(versions),
         "etcd": _etcd_version(),
         "commit": _git("rev-parse", "--short", "HEAD"),
     }
-
-
-def _python() -> str:
-    """Say what runs: distributors profile the Python that they build, others do not."""
-    profiled = "--enable-optimizations" in str(sysconfig.get_config_var("CONFIG_ARGS"))
-    return (
-        f"{platform.python_version()}, built with{'' if profiled else 'out'} "
-        f"profiling; miniet {'compiled' if is_compiled() else 'interpreted'}"
-    )
 
 
 def _cpu_model() -> str:
