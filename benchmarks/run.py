@@ -38,6 +38,7 @@ WORKLOADS = {
     "start": 5,
     "memory": 3,
     "slow_readers": 3,
+    "collecting": 3,
     "tracing": 3,
 }
 """Modules of `workloads` and their rounds: fewer where a round takes a minute."""

@@ -13,11 +13,12 @@ from miniet.server.server import NEW_EVENT_LOOP, AsyncServer
 
 logger = logging.getLogger(__name__)
 
-# A collection walks what is kept, and the index alone may be millions of objects, none
-# of it garbage. So: look at the young often enough, at the old rarely. Of the storage
-# alone, 1,000,000 keys put twice: 0.3 s of collecting, 29 ms the longest; with Python's
-# own 700, 10, 10: 0.8 s and 162 ms.
-_GC_THRESHOLDS = (10_000, 10, 50)
+GC_THRESHOLDS = (50_000, 2, 100)
+"""A collection walks what is kept, and the index alone may be millions of objects, none
+of it garbage: so the old are looked at rarely. A call under way is some 25 objects, so
+that 1,000 of them must not be a reason to look at the young: with 10,000 in place of
+50,000, these came at three quarters of the rate. `benchmarks/run.py collecting` holds
+the pauses against those of Python's own thresholds."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _MALLOC_OPTIONS = {_M_TRIM_THRESHOLD: 16 << 20, _M_MMAP_THRESHOLD: 1 << 20}
@@ -47,7 +48,7 @@ def run(config: Config) -> int:
         level=_LOG_LEVELS[config.log_level],
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    gc.set_threshold(*_GC_THRESHOLDS)
+    gc.set_threshold(*GC_THRESHOLDS)
     _keep_freed_memory()
     descriptors.raise_limit()
     with asyncio.Runner(loop_factory=NEW_EVENT_LOOP) as runner:

@@ -36,6 +36,9 @@ _apply = partial(
     file="miniet/engine/apply.py",
     tests=(_UNIT + "test_apply.py", _UNIT + "test_space.py"),
 )
+_proposals = partial(
+    Mutation, file="miniet/engine/proposals.py", tests=(_UNIT + "test_proposals.py",)
+)
 _alarms = partial(
     Mutation, file="miniet/engine/alarms.py", tests=(_UNIT + "test_alarms.py",)
 )
@@ -175,6 +178,12 @@ MUTATIONS = (
         breaks="a txn costs what its cheaper branch does",
         old="return max(_puts_cost_bytes(",
         new="return min(_puts_cost_bytes(",
+    ),
+    _proposals(
+        name="engine/entry-of-another",
+        breaks="an entry in the place of an own one is applied as that",
+        old=" and own.data == entry.data:\n",
+        new=":\n",
     ),
     _apply(
         name="engine/alarm-ignored",
