@@ -21,10 +21,10 @@ that 1,000 of them must not be a reason to look at the young: with 10,000 in pla
 the pauses against those of Python's own thresholds."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_MALLOC_OPTIONS = {_M_TRIM_THRESHOLD: 16 << 20, _M_MMAP_THRESHOLD: 1 << 20}
+_MALLOC_OPTIONS = {_M_TRIM_THRESHOLD: 2 << 20, _M_MMAP_THRESHOLD: 1 << 20}
 """A response is freed when it is sent, and the next wants as much. Given back to the
 kernel, its pages come back one by one, each zeroed, which was a quarter of a range of
-1,000 keys of 256 bytes. So up to 16 MiB stay; larger blocks than 1 MiB do not."""
+1,000 keys of 256 bytes. So up to 2 MiB stay; larger blocks than 1 MiB do not."""
 
 _LOG_LEVELS = {
     "debug": logging.DEBUG,

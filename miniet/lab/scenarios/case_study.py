@@ -44,7 +44,7 @@ NOTICED_SHARE = 0.1
 KEPT_SHARE = 0.2
 """Of freed bytes, what a process must still have for that to be worth a sentence."""
 KEPT_BYTES_MIN = 64 << 20
-"""And at the least: the allocator is told to keep 16 MiB, tracing takes its own."""
+"""And at the least: the allocator keeps pieces, tracing takes its own."""
 
 _KEY = "foo"
 _TOLD = ("defragmented", "left alone")
