@@ -114,8 +114,9 @@ class TracingSwitch:
         if on == tracing.is_tracing():
             return
         if on:
-            self.baseline = _process(path)
+            baseline = _process(path)
             tracing.start(frame_count or tracing.FRAME_COUNT)
+            self.baseline = baseline
             logger.warning("tracing memory: requests take several times as long")
         else:
             tracing.stop()
