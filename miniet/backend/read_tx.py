@@ -1,9 +1,9 @@
 """Reading: what both kinds of transaction can do, and the one that only reads."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from types import TracebackType
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import lmdb
 
@@ -64,19 +64,25 @@ class Reader:
         return value
 
     def get_all(
-        self, bucket: bytes, keys: Iterable[bytes | bytearray]
-    ) -> list[memoryview | None]:
-        """Return the value of each key, None where there is none; cheapest in order.
+        self, bucket: bytes, keys: Sequence[bytes | bytearray]
+    ) -> list[memoryview]:
+        """Return the value of each key; cheapest in order.
 
         Args:
             keys: of 1 byte or more.
+        Raises:
+            KeyError: there is none of this key, the first such.
         """
         try:
             values = list(map(self._getters[bucket], keys))
         except lmdb.Error as error:
             raise self._on_error(error) from error
-        self.read_bytes += sum(map(len, filter(None, values)))
-        return values
+        found = cast("list[memoryview]", values)
+        try:
+            self.read_bytes += sum(map(len, found))
+        except TypeError:
+            raise KeyError(keys[values.index(None)]) from None
+        return found
 
     def range(
         self, bucket: bytes, start: bytes, end: bytes | None = None, limit: int = 0

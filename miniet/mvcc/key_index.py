@@ -35,8 +35,8 @@ from miniet.errors import InvariantError
 from miniet.mvcc.revision import revision_key
 
 _FORMAT: Final = struct.Struct(">QxQ")  # of `revision_key`
-_REVISION_BYTES: Final = _FORMAT.size
-NEWEST: Final = -_REVISION_BYTES
+REVISION_BYTES: Final = _FORMAT.size
+NEWEST: Final = -REVISION_BYTES
 """Where the newest revision begins, counted from the end."""
 
 _unpack_from = _FORMAT.unpack_from
@@ -60,7 +60,7 @@ def _not_above(revisions: Revisions, main: int, sub: int) -> InvariantError:
 
 def _count_up_to(revisions: Revisions, at: int) -> int:
     """Return how many of the revisions, 1 or more, have main <= at."""
-    offsets = range(0, len(revisions), _REVISION_BYTES)
+    offsets = range(0, len(revisions), REVISION_BYTES)
     if _unpack_from(revisions, NEWEST)[0] <= at:
         return len(offsets)
     # (at + 1,) sorts after each revision of main `at`, before all of the next main.
@@ -83,7 +83,7 @@ class Generation:
     @property
     def dropped_count(self) -> int:
         """Changes that compaction took from the front."""
-        return self.version - len(self.revisions) // _REVISION_BYTES
+        return self.version - len(self.revisions) // REVISION_BYTES
 
     def pairs(self) -> list[tuple[int, int]]:
         """Return the revisions as (main, sub), ascending."""
@@ -133,7 +133,7 @@ class KeyIndex:
     def revision_count(self) -> int:
         """Revisions in all generations, deletions included."""
         size = sum(len(each.revisions) for each in self.generations())
-        return size // _REVISION_BYTES
+        return size // REVISION_BYTES
 
     def generations(self) -> list[Generation]:
         """Return all generations, oldest first; revisions are shared, not copied."""
@@ -207,7 +207,7 @@ class KeyIndex:
             if is_closed and _unpack_from(revisions, NEWEST)[0] <= at:
                 return None
             count = _count_up_to(revisions, at)
-            main, sub = _unpack_from(revisions, (count - 1) * _REVISION_BYTES)
+            main, sub = _unpack_from(revisions, (count - 1) * REVISION_BYTES)
             version = generation.dropped_count + count
             return main, sub, generation.created_main, version
         return None
@@ -233,7 +233,7 @@ class KeyIndex:
         closed = self.closed
         if closed:
             while closed and _unpack_from(closed[0].revisions, NEWEST)[0] <= at:
-                dropped_revisions += len(closed.pop(0).revisions) // _REVISION_BYTES
+                dropped_revisions += len(closed.pop(0).revisions) // REVISION_BYTES
                 dropped_generations += 1
             if not closed:
                 self.closed = None
@@ -243,10 +243,10 @@ class KeyIndex:
             count = _count_up_to(revisions, at) - 1
             if count:
                 # A new `bytes`: a `bytearray` that is cut would keep its memory.
-                revisions = bytes(revisions[count * _REVISION_BYTES :])
+                revisions = bytes(revisions[count * REVISION_BYTES :])
                 target.revisions = revisions
                 dropped_revisions += count
-            keep.add(bytes(revisions[:_REVISION_BYTES]))
+            keep.add(bytes(revisions[:REVISION_BYTES]))
         return dropped_generations, dropped_revisions
 
     def _check(self) -> None:

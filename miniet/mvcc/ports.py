@@ -1,6 +1,6 @@
 """What the store needs from others, as protocols."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
 KEY_BUCKET: Final = b"key"
@@ -22,9 +22,13 @@ class ReadTx(Protocol):
         ...
 
     def get_all(
-        self, bucket: bytes, keys: Iterable[bytes | bytearray]
-    ) -> list[memoryview | None]:
-        """Return the value of each key, as `get` does."""
+        self, bucket: bytes, keys: Sequence[bytes | bytearray]
+    ) -> list[memoryview]:
+        """Return the value of each key, as `get` does.
+
+        Raises:
+            KeyError: there is none of this key, the first such.
+        """
         ...
 
     def range(

@@ -13,7 +13,7 @@ from enum import IntEnum
 from functools import partial
 from itertools import islice
 from operator import itemgetter
-from typing import Final, cast
+from typing import Final
 
 from miniet.errors import InvariantError
 from miniet.mvcc.errors import CompactedError, FutureRevisionError
@@ -134,9 +134,10 @@ def run_range(
         keys = [] if single is None else [revision_key(single[0], single[1])]
         count = surviving = len(keys)
     else:
-        found = index.revision_keys(query.key, query.range_end, at)
-        keys = list(islice(found, _needed(query)))
-        count = surviving = len(keys) + sum(1 for _ in found)
+        keys, count = index.revision_keys(
+            query.key, query.range_end, at, _needed(query)
+        )
+        surviving = count
     if query.count_only:
         return RangeResult([], count, False, current_revision)
     if query.sort_target == SortTarget.VALUE:
@@ -152,15 +153,18 @@ def run_range(
     return RangeResult(kvs, count, more, current_revision)
 
 
-def _needed(query: RangeQuery) -> int | None:
-    """Return how many of the first matches can be needed; None: all."""
+_ALL: Final = 2**63 - 1
+
+
+def _needed(query: RangeQuery) -> int:
+    """Return how many of the first matches can be needed."""
     if query.count_only:
         return 0
     if query.limit > 0 and not query.sort_order and not query.has_filter:
         # etcd reads one more than the limit to learn whether there is more; a sort
         # by target with order NONE sees that one.
         return query.limit + (1 if query.sort_target else 0)
-    return None
+    return _ALL
 
 
 _NUMBERS: Final[dict[SortTarget, Callable[[Found], int]]] = {
@@ -209,9 +213,9 @@ def _value_at(tx: ReadTx, key: Revisions) -> bytes:
 
 def _stored(tx: ReadTx, keys: list[Revisions]) -> list[memoryview]:
     """Read the pairs of what was found, all at once."""
-    found = tx.get_all(KEY_BUCKET, keys)
-    if not all(found):  # every pair has bytes
-        missing = next(key for key, pair in zip(keys, found, strict=True) if not pair)
-        main, sub, _ = parse_revision_key(missing)
-        raise InvariantError(f"revision {main}.{sub} is not in the backend")
-    return cast("list[memoryview]", found)
+    try:
+        return tx.get_all(KEY_BUCKET, keys)
+    except KeyError as error:
+        main, sub, _ = parse_revision_key(error.args[0])
+        text = f"revision {main}.{sub} is not in the backend"
+        raise InvariantError(text) from error

@@ -12,7 +12,7 @@ from itertools import islice, repeat
 from sortedcontainers import SortedDict
 
 from miniet.errors import InvariantError
-from miniet.mvcc.key_index import NEWEST, Found, KeyIndex, Revisions
+from miniet.mvcc.key_index import NEWEST, REVISION_BYTES, Found, KeyIndex, Revisions
 from miniet.mvcc.revision import revision_key
 
 
@@ -165,19 +165,33 @@ class TreeIndex:
         return filter(None, map(KeyIndex.get, self.walk(key, range_end), repeat(at)))
 
     def revision_keys(
-        self, key: bytes, range_end: bytes, at: int
-    ) -> Iterator[Revisions]:
+        self, key: bytes, range_end: bytes, at: int, count_max: int
+    ) -> tuple[list[Revisions], int]:
         """Find the same as `alive`, as keys of the backend.
 
+        Args:
+            count_max: keys wanted, the first of them.
+        Returns:
+            (backend keys, number of keys found whether wanted or not).
         Cost: a third of `alive`, where nothing is newer than `at`.
         """
         after = revision_key(at + 1, 0)
+        keys: list[Revisions] = []
+        count = 0
         for entry in self.walk(key, range_end):
-            newest = entry.revisions[NEWEST:]
-            if b"" < newest < after:
-                yield newest
-            elif (found := entry.get(at)) is not None:
-                yield revision_key(found[0], found[1])
+            newest = entry.revisions
+            size = len(newest)
+            if size != REVISION_BYTES:  # most keys have one
+                newest = newest[NEWEST:]
+            if not size or newest >= after:
+                found = entry.get(at)
+                if found is None:
+                    continue
+                newest = revision_key(found[0], found[1])
+            count += 1
+            if count <= count_max:
+                keys.append(newest)
+        return keys, count
 
     def keep(self, at: int) -> set[bytes]:
         """Return the revision keys <= `at` that a compaction at `at` would spare.

@@ -34,12 +34,16 @@ def _repeated(
     Joining is the only copy that is made of a pair on its way from the map.
     """
     parts: list[bytes | memoryview] = []
+    heads: dict[int, bytes] = {}
     last_size, head = -1, b""
     for message in messages:
         size = len(message)
         if size != last_size:
-            last_size, head = size, tag + varint(size)
-        parts += head, message
+            last_size, head = size, heads.get(size, b"")
+            if not head:
+                head = heads[size] = tag + varint(size)
+        parts.append(head)
+        parts.append(message)
     return parts
 
 
@@ -95,12 +99,12 @@ def put_response(header: bytes, result: PutResult) -> bytes:
 def range_response(header: bytes, result: RangeResult) -> bytes:
     """Encode a RangeResponse."""
     return b"".join(
-        (
+        [
             header,
             *_repeated(_FIELD_2, result.kvs),
             _number(b"\x18", result.more),
             _number(b"\x20", result.count),
-        )
+        ]
     )
 
 

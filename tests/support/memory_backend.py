@@ -4,7 +4,7 @@ Views that were handed out are released at the next write, and a write during a
 walk raises: what breaks the contract fails here and not only on LMDB.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from sortedcontainers import SortedDict
@@ -30,9 +30,10 @@ class _Read:
         return None if value is None else self._view(value)
 
     def get_all(
-        self, bucket: bytes, keys: Iterable[bytes | bytearray]
-    ) -> list[memoryview | None]:
-        return [self.get(bucket, key) for key in keys]
+        self, bucket: bytes, keys: Sequence[bytes | bytearray]
+    ) -> list[memoryview]:
+        pairs = self._buckets.get(bucket, {})
+        return [self._view(pairs[bytes(key)]) for key in keys]
 
     def range(
         self, bucket: bytes, start: bytes, end: bytes | None = None, limit: int = 0

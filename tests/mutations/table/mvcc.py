@@ -69,13 +69,13 @@ MUTATIONS = (
     _key_index(
         name="mvcc/compact-forgets-keep",
         breaks="a surviving revision is not named, so its record is deleted",
-        old="            keep.add(bytes(revisions[:_REVISION_BYTES]))",
+        old="            keep.add(bytes(revisions[:REVISION_BYTES]))",
         new="            pass",
     ),
     _key_index(
         name="mvcc/version-forgets-compacted",
         breaks="compaction makes the version of a key smaller",
-        old="return self.version - len(self.revisions) // _REVISION_BYTES",
+        old="return self.version - len(self.revisions) // REVISION_BYTES",
         new="return 0",
     ),
     _key_index(
@@ -285,15 +285,16 @@ MUTATIONS = (
         name="mvcc/range-sees-the-newest",
         file="miniet/mvcc/tree_index.py",
         breaks="a range of an older revision gets the newest put of a key",
-        old='            if b"" < newest < after:',
-        new="            if newest:",
+        old="            if not size or newest >= after:",
+        new="            if not size:",
         tests=(_UNIT + "test_range_query.py",),
     ),
-    _range(
+    _tree_index(
         name="mvcc/range-count",
         breaks="the count stops at the limit",
-        old="count = surviving = len(keys) + sum(1 for _ in found)",
-        new="count = surviving = len(keys)",
+        old="        return keys, count\n",
+        new="        return keys, len(keys)\n",
+        tests=(_UNIT + "test_range_query.py",),
     ),
     _range(
         name="mvcc/range-count-by-numbers",
@@ -310,8 +311,8 @@ MUTATIONS = (
     _range(
         name="mvcc/range-lost-revision",
         breaks="a pair that the backend has lost is silently left out",
-        old="    if not all(found):  # every pair has bytes\n",
-        new="    if False:\n",
+        old="        raise InvariantError(text) from error\n",
+        new="        return []\n",
     ),
     _range(
         name="mvcc/read-at-compact-revision",

@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -129,11 +130,20 @@ class BackendMachine(RuleBasedStateMachine):
         assert self.backend.batch_tx.get(bucket, key) == value
         self.read_bytes += len(value or b"")
 
-    @rule(bucket=buckets, wanted=st.lists(keys, max_size=5))
-    def get_all(self, bucket: bytes, wanted: list[bytes]) -> None:
-        values = [self.written[bucket].get(key) for key in wanted]
+    @rule(bucket=buckets, wanted=st.lists(keys, max_size=5), known=st.booleans())
+    def get_all(self, bucket: bytes, wanted: list[bytes], *, known: bool) -> None:
+        written = self.written[bucket]
+        if known:
+            wanted = [key for key in wanted if key in written]
+        missing = [key for key in wanted if key not in written]
+        if missing:
+            with pytest.raises(KeyError) as raised:
+                self.backend.batch_tx.get_all(bucket, wanted)
+            assert raised.value.args == (missing[0],)
+            return
+        values = [written[key] for key in wanted]
         assert self.backend.batch_tx.get_all(bucket, wanted) == values
-        self.read_bytes += sum(len(value or b"") for value in values)
+        self.read_bytes += sum(map(len, values))
 
     @rule()
     def commit(self) -> None:
