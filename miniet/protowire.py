@@ -26,6 +26,8 @@ def varint(value: int) -> bytes:
     """Encode `value` as a varint; negative numbers as 64-bit two's complement."""
     if 0 <= value < 128:
         return _LAST[value]
+    if 0 <= value < 16_384:
+        return _CONTINUED[value & 127] + _LAST[value >> 7]
     if value < 0:
         value &= _UINT64_MASK
     # Revisions, indexes and ids count up, so that all but the low seven bits repeat.
@@ -42,7 +44,7 @@ def rare_varint(value: int) -> bytes:
     return bytes(out)
 
 
-_upper = lru_cache(maxsize=256)(rare_varint)
+_upper: Final = lru_cache(maxsize=256)(rare_varint)
 
 
 def signed64(value: int) -> int:

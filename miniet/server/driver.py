@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from miniet.engine import Engine
 from miniet.engine.requests import Request, RequestKind
-from miniet.engine.results import ApplyResult
 from miniet.errors import DataError, RequestError
 from miniet.raft import Ready
 from miniet.server.log_store import LogStore
@@ -71,8 +70,9 @@ class Driver:
         self._work = asyncio.Event()
         self._compaction = asyncio.Event()
         self._watch_pass_due = False
-        # Requests handed to the engine so far, and those of them not yet answered.
-        self._proposed_total = self._unanswered_count = 0
+        # Requests handed to the engine so far; those of them not yet answered; those
+        # of these whose outcome is there.
+        self._proposed_total = self._unanswered_count = self._settled_count = 0
         # One thread: writes of the log must not overtake each other.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="miniet-log")
         self._tasks: list[asyncio.Task[None]] = []
@@ -141,37 +141,44 @@ class Driver:
 
     # ---- requests
 
-    async def propose(
+    def propose(
         self, kind: RequestKind, body: bytes, request: Request | None = None
-    ) -> Any:
-        """Put a request through the log and return its result; see `Engine.propose`.
+    ) -> "asyncio.Future[Any]":
+        """Put a request into the log; see `Engine.propose`.
 
-        Raises:
-            RequestError: it was refused.
+        Returns:
+            what becomes its result, or the `RequestError` with which it was refused.
         """
-        future: asyncio.Future[ApplyResult] = self._loop.create_future()
-        self.engine.propose(kind, body, partial(settle, future), request)
+        future = self._loop.create_future()
         self._proposed_total += 1
         self._unanswered_count += 1
+        self.engine.propose(kind, body, partial(self._settle_proposal, future), request)
         self._work.set()
-        try:
-            return await future
-        finally:
-            self._unanswered_count -= 1
+        return future
 
-    async def read_point(self) -> None:
-        """Wait until the local state reflects every write acknowledged before."""
-        future: asyncio.Future[None] = self._loop.create_future()
-        self.engine.read(partial(settle, future))
-        self._work.set()
-        await future
+    def _settle_proposal(self, future: "asyncio.Future[Any]", outcome: object) -> None:
+        if not self._settled_count:
+            # Until then their clients are still about to come with the next ones.
+            self._loop.call_soon(self._count_answered)
+        self._settled_count += 1
+        settle(future, outcome)
 
-    async def call(self, request: Callable[[Callable[[Any], None]], None]) -> Any:
-        """Hand the engine a request of any form and wait for its answer."""
-        future: asyncio.Future[Any] = self._loop.create_future()
+    def _count_answered(self) -> None:
+        self._unanswered_count -= self._settled_count
+        self._settled_count = 0
+
+    def read_point(self) -> "asyncio.Future[None]":
+        """Return what is done when the local state has all that was acknowledged."""
+        return self.call(self.engine.read)
+
+    def call(
+        self, request: Callable[[Callable[[Any], None]], None]
+    ) -> "asyncio.Future[Any]":
+        """Hand the engine a request of any form; returns what becomes its answer."""
+        future = self._loop.create_future()
         request(partial(settle, future))
         self._work.set()
-        return await future
+        return future
 
     def wake(self) -> None:
         """Say that the engine was given something to do."""

@@ -5,7 +5,7 @@ parsed request and return encoded responses; errors are raised as
 `RequestError`s, which the transport turns into a status by `rpc_errors`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
@@ -52,7 +52,7 @@ class Stream(Protocol):
         ...
 
 
-UnaryHandler = Callable[[Any], Awaitable[bytes]]
+UnaryHandler = Callable[[Any], Coroutine[Any, Any, bytes]]
 StreamHandler = Callable[[Stream], Awaitable[None]]
 
 

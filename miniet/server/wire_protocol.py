@@ -88,6 +88,7 @@ class ClientProtocol(asyncio.Protocol):
         self._flush()
 
     def data_received(self, data: bytes) -> None:
+        self._is_flush_due = True  # below
         for event in self.connection.receive(data, self.loop.time()):
             if isinstance(event, MessageReceived):
                 call = self._calls.get(event.stream_id)
