@@ -77,12 +77,13 @@ class Reader:
             values = list(map(self._getters[bucket], keys))
         except lmdb.Error as error:
             raise self._on_error(error) from error
-        found = cast("list[memoryview]", values)
-        try:
-            self.read_bytes += sum(map(len, found))
-        except TypeError:
-            raise KeyError(keys[values.index(None)]) from None
-        return found
+        read_bytes = 0
+        for value in values:
+            if value is None:
+                raise KeyError(keys[values.index(None)])
+            read_bytes += len(value)
+        self.read_bytes += read_bytes
+        return cast("list[memoryview]", values)
 
     def range(
         self, bucket: bytes, start: bytes, end: bytes | None = None, limit: int = 0

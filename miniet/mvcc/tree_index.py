@@ -26,6 +26,7 @@ class TreeIndex:
     generation_count: over all keys, with the empty one after a deletion.
     revision_count: revisions held in all generations.
     key_bytes: sum of the lengths of the keys held.
+    newest_main: main revision of the last change recorded; 0 before the first.
     cut_revision_count: revisions that the last finished compaction took from keys
         that live on; what it took together with the key is not in it.
     compacted_revision_count: revisions that were left at its end, 0 before the first.
@@ -39,6 +40,7 @@ class TreeIndex:
         "generation_count",
         "key_bytes",
         "live_count",
+        "newest_main",
         "revision_count",
     )
 
@@ -48,6 +50,7 @@ class TreeIndex:
         self.generation_count = 0
         self.revision_count = 0
         self.key_bytes = 0
+        self.newest_main = 0
         self.cut_revision_count = 0
         self.compacted_revision_count = 0
         # As `cut_revision_count`, of the walk that is under way.
@@ -85,6 +88,7 @@ class TreeIndex:
                 self.live_count += 1
             entry.put(main, sub)
             self.revision_count += 1
+            self.newest_main = main
         return entry
 
     def restore(
@@ -117,6 +121,7 @@ class TreeIndex:
         self.live_count += 1
         self.generation_count += 1
         self.revision_count += 1
+        self.newest_main = main
         return entry
 
     def tombstone(self, key: bytes, main: int, sub: int) -> KeyIndex:
@@ -129,6 +134,7 @@ class TreeIndex:
         if entry is None:
             raise InvariantError(f"deletion at {main}.{sub} of an unknown key")
         entry.tombstone(main, sub)
+        self.newest_main = main
         self.live_count -= 1
         self.generation_count += 1
         self.revision_count += 1
@@ -173,9 +179,10 @@ class TreeIndex:
             count_max: keys wanted, the first of them.
         Returns:
             (backend keys, number of keys found whether wanted or not).
-        Cost: a third of `alive`, where nothing is newer than `at`.
+        Cost: a third of `alive`, where nothing in the range is newer than `at`.
         """
         after = revision_key(at + 1, 0)
+        has_newer = at < self.newest_main
         keys: list[Revisions] = []
         count = 0
         for entry in self.walk(key, range_end):
@@ -183,7 +190,7 @@ class TreeIndex:
             size = len(newest)
             if size != REVISION_BYTES:  # most keys have one
                 newest = newest[NEWEST:]
-            if not size or newest >= after:
+            if not size or (has_newer and newest >= after):
                 found = entry.get(at)
                 if found is None:
                     continue
@@ -247,6 +254,8 @@ class TreeIndex:
         for key, entry in entries:
             assert entry.key == key
             entry._check()
+            for generation in entry.generations():
+                assert all(main <= self.newest_main for main, _ in generation.pairs())
         counted = (
             sum(bool(entry.revisions) for _, entry in entries),
             sum(entry.generation_count for _, entry in entries),

@@ -285,7 +285,7 @@ MUTATIONS = (
         name="mvcc/range-sees-the-newest",
         file="miniet/mvcc/tree_index.py",
         breaks="a range of an older revision gets the newest put of a key",
-        old="            if not size or newest >= after:",
+        old="            if not size or (has_newer and newest >= after):",
         new="            if not size:",
         tests=(_UNIT + "test_range_query.py",),
     ),
