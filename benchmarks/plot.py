@@ -1,8 +1,9 @@
 """Draws what `run.py` found: how many times as good as etcd, a bar for each load.
 
 A rate counts as miniet's over etcd's, a latency as etcd's over miniet's, so that a
-longer bar is always better and less than 1 is a load that miniet loses. Where the bar
-is of a compiled miniet, a circle is where the same miniet is interpreted.
+longer bar is always better and less than 1 is a load that miniet loses. A bar is as
+long as the median over the rounds; the thin line goes from the least to the greatest.
+Where the bar is of a compiled miniet, a circle is where the same miniet is interpreted.
 """
 
 from collections.abc import Mapping
@@ -27,16 +28,17 @@ class Bar:
     target: float | None = None
     """Times as good as etcd, at the least; None: only to be looked at."""
 
-    def ratio(self, results: Mapping[str, Any], target: str) -> float | None:
-        """Return how many times as good as etcd; None: not measured."""
+    def ratios(
+        self, results: Mapping[str, Any], target: str
+    ) -> tuple[float, float, float] | None:
+        """Return least, median and greatest times as good; None: not measured."""
         try:
-            miniet, etcd = (
-                results[self.workload][server][self.figure]["median"]
-                for server in (target, "etcd")
-            )
+            found = results[self.workload][target][self.figure]["of_etcd"]
         except KeyError:
             return None
-        return float(miniet / etcd if self.figure.endswith("_per_s") else etcd / miniet)
+        if self.figure.endswith("_per_s"):
+            return found["min"], found["median"], found["max"]
+        return 1 / found["max"], 1 / found["median"], 1 / found["min"]
 
 
 BARS = (
@@ -62,20 +64,21 @@ def save(results: Mapping[str, Any], path: Path) -> bool:
     """
     from matplotlib.figure import Figure
 
-    found = [(bar, bar.ratio(results, "miniet")) for bar in BARS]
-    rows = [(bar, ratio) for bar, ratio in found if ratio is not None]
+    found = [(bar, bar.ratios(results, "miniet")) for bar in BARS]
+    rows = [(bar, ratios) for bar, ratios in found if ratios is not None]
     if not rows:
         return False
     size = (_WIDTH_IN, 0.9 + 0.32 * len(rows))
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
-    for place, (bar, ratio) in enumerate(rows):
+    for place, (bar, (least, ratio, greatest)) in enumerate(rows):
         is_reached = ratio >= (bar.target or 1)
         colour = _REACHED if is_reached else _SHORT if ratio >= 1 else _LOST
         axes.barh(place, ratio, height=0.6, color=colour)
-        interpreted = bar.ratio(results, "miniet_interpreted")
+        axes.plot([least, greatest], [place] * 2, color=_INK, linewidth=0.7)
+        interpreted = bar.ratios(results, "miniet_interpreted")
         if interpreted is not None:
-            axes.plot(interpreted, place, "o", color="white", markeredgecolor=_INK)
+            axes.plot(interpreted[1], place, "o", color="white", markeredgecolor=_INK)
         # Beside the axes, where it meets no mark.
         axes.text(
             1.01,

@@ -3,7 +3,8 @@
     python benchmarks/run.py [--rounds N] [--output FILE] [name ...]
 
 Rounds of all targets of a workload alternate, so that what the machine does
-meanwhile meets them alike. The first round of each is not counted.
+meanwhile meets them alike, and a ratio is that of two neighbours in time. The first
+round of each is not counted.
 """
 
 import argparse
@@ -20,7 +21,7 @@ import tempfile
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import plot
 
@@ -46,8 +47,11 @@ WORKLOADS = {
 RESULTS = Path(__file__).with_name("results")
 _LIBRARIES = ("grpcio", "lmdb", "protobuf", "sortedcontainers", "uvloop", "crc32c")
 
-Figures = dict[str, dict[str, float]]
-"""For each name with its unit: min, median and max over the rounds."""
+_HEADS = "median      min      max"
+
+Figures = dict[str, dict[str, Any]]
+"""For each name with its unit: min, median and max over the rounds; under `of_etcd`
+those of the ratios to what etcd had in the same round."""
 
 
 class Workload(Protocol):
@@ -106,7 +110,7 @@ def _run(name: str, workload: Workload, rounds: int) -> dict[str, Figures]:
         print(f"\n{name}: no etcd on PATH, so no comparison")
     measured: dict[str, list[dict[str, float]]] = {target: [] for target in targets}
     for number in range(rounds + 1):
-        for target in targets:
+        for target in targets if number % 2 else reversed(targets):
             _progress(f"{name}: {target}, round {number} of {rounds}")
             with tempfile.TemporaryDirectory(prefix="miniet-bench-") as directory:
                 figures = workload.measure(target, Path(directory) / "data")
@@ -114,30 +118,45 @@ def _run(name: str, workload: Workload, rounds: int) -> dict[str, Figures]:
                 measured[target].append(figures)
     _progress("")
     print(f"\n{name}")
-    return {target: _summary(rounds) for target, rounds in measured.items()}
+    etcd = measured.get("etcd")
+    return {
+        target: _summary(rounds, None if target == "etcd" else etcd)
+        for target, rounds in measured.items()
+    }
 
 
-def _summary(rounds: list[dict[str, float]]) -> Figures:
-    summary = {}
+def _summary(
+    rounds: list[dict[str, float]], etcd: list[dict[str, float]] | None
+) -> Figures:
+    summary: Figures = {}
     for name in rounds[0]:
         values = [figures[name] for figures in rounds]
-        summary[name] = {
-            "min": min(values),
-            "median": statistics.median(values),
-            "max": max(values),
-        }
+        summary[name] = _spread(values)
+        if etcd and name in etcd[0]:
+            ratios = [mine / its[name] for mine, its in zip(values, etcd, strict=True)]
+            summary[name]["of_etcd"] = _spread(ratios)
     return summary
 
 
+def _spread(values: list[float]) -> dict[str, Any]:
+    return {
+        "min": min(values),
+        "median": statistics.median(values),
+        "max": max(values),
+    }
+
+
 def _show(results: dict[str, Figures]) -> None:
-    print(f"  {'':42}{'min':>10}{'median':>10}{'max':>10}  of etcd's")
     for target, figures in results.items():
+        print(f"  {target:31}{_HEADS:>27}", end="")
+        print("" if target == "etcd" else "   of etcd's, same round")
         for name, spread in figures.items():
-            line = f"  {target + ' ' + name:42}"
-            for value in spread.values():
-                line += f"{value:10,.0f}" if value >= 100 else f"{value:10.3g}"
-            if target != "etcd" and name in results.get("etcd", {}):
-                line += f"{spread['median'] / results['etcd'][name]['median']:10.2f}"
+            line = f"    {name:29}"
+            for key in ("median", "min", "max"):
+                value = spread[key]
+                line += f"{value:9,.0f}" if value >= 100 else f"{value:9.3g}"
+            for key in ("median", "min", "max") if "of_etcd" in spread else ():
+                line += f"{spread['of_etcd'][key]:6.2f}"
             print(line)
 
 
