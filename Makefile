@@ -26,6 +26,9 @@ INSTALLED := .venv/.installed
 # What takes a C compiler, and two minutes after each change.
 COMPILED := .venv-compiled/.installed
 COMPILED_TREE := .venv-compiled/tree
+# Compiled away from here: setuptools leaves its own files beside the sources, and .venv
+# may be installed from them at the same time.
+COMPILED_SOURCE := .venv-compiled/source
 
 # As in `make oracle ARGS="--seconds 60 --seed 7"`; each target's command says --help.
 ARGS ?=
@@ -103,9 +106,12 @@ compiler:
 $(COMPILED): setup.py pyproject.toml $(shell find miniet -name '*.py') | compiler
 	@echo "compiling, and installing into .venv-compiled with $(PYTHON)"
 	@"$(PYTHON)" -m venv .venv-compiled
-	@rm -rf build
+	@rm -rf $(COMPILED_SOURCE)
+	@mkdir $(COMPILED_SOURCE)
+	@cp -Rp miniet setup.py pyproject.toml README.md LICENSE $(COMPILED_SOURCE)
 	@MINIET_COMPILE=1 .venv-compiled/bin/python -m pip install --quiet \
-		--disable-pip-version-check '.[dev]'
+		--disable-pip-version-check './$(COMPILED_SOURCE)[dev]'
+	@rm -r $(COMPILED_SOURCE)
 	@touch $@
 
 clean:
