@@ -210,9 +210,10 @@ class WatchStream:
         """The id wanted, or for 0 the next that is not taken."""
         if wanted:
             return wanted
-        while self._next_watch_id in self._watchers:
-            self._next_watch_id += 1
-        return self._next_watch_id
+        watch_id = self._next_watch_id
+        while watch_id in self._watchers:
+            watch_id += 1
+        return watch_id
 
     def _answer(
         self,

@@ -174,6 +174,14 @@ MUTATIONS = (
         new="",
     ),
     _stream(
+        name="watch/refused-takes-id",
+        breaks="the search for the id of a watcher that is refused leaves a trace",
+        old="            watch_id += 1\n        return watch_id\n",
+        new="            watch_id += 1\n"
+        "        self._next_watch_id = watch_id\n"
+        "        return watch_id\n",
+    ),
+    _stream(
         name="watch/cancel-answer-late",
         breaks="progress is answered for a watcher before its end is",
         old="            self._answer(watch_id, canceled=True)\n"

@@ -78,6 +78,15 @@ def test_empty_range_is_refused_before_its_id(client: Client) -> None:
     assert refused.watch_id == -1
 
 
+def test_a_refused_watcher_takes_no_id(client: Client) -> None:
+    client.create(b"a", watch_id=1)
+    client.create(b"a")
+    client.create(b"b", b"b")
+    client.cancel(1)
+    client.create(b"a")
+    assert [answer.watch_id for answer in client.read()] == [1, 0, -1, 1, 1]
+
+
 def test_refusal_by_the_caller_comes_in_request_order(client: Client) -> None:
     client.create(b"a")
     client.stream.refuse_create("etcdserver: permission denied")
