@@ -4,9 +4,8 @@ What raft carries is etcd's `InternalRaftRequest`: the client's own request mess
 under its field number, then a header with the request id. The request's bytes
 pass through as the client sent them; only the frame around them is made here.
 
-`decode` is the one place outside `server/` that touches protobuf objects: they
-are parsed by the library, read out into slotted records and dropped before the
-function returns, so that none is ever kept.
+What the library parses is read out into slotted records and dropped before the
+function returns, so that no protobuf object is ever kept.
 
 What is made for every put has an `__init__` of its own: the one that dataclass makes is
 never compiled.
@@ -20,7 +19,7 @@ from typing import Final
 from miniet.engine.errors import InvalidSortOptionError
 from miniet.mvcc import RangeQuery, SortOrder, SortTarget
 from miniet.pb import membership_pb2, raft_internal_pb2, rpc_pb2
-from miniet.protowire import fields, varint
+from miniet.protowire import LENGTH_DELIMITED, fields, read_varint, varint
 
 
 class RequestKind(IntEnum):
@@ -227,6 +226,8 @@ _SORT_TARGETS: Final[dict[int, SortTarget]] = {
 
 _TAGS: Final = {kind: varint(kind << 3 | 2) for kind in RequestKind}
 _HEADER_TAG: Final = varint(100 << 3 | 2)
+_KEY_TAG: Final = 1 << 3 | LENGTH_DELIMITED
+_VALUE_TAG: Final = 2 << 3 | LENGTH_DELIMITED
 
 
 def encode(kind: RequestKind, request_id: int, body: bytes) -> bytes:
@@ -342,6 +343,30 @@ def _parse_field_by_field(data: bytes) -> raft_internal_pb2.InternalRaftRequest:
     except Exception as error:  # protobuf's DecodeError is a plain Exception
         raise ValueError(f"entry data is not an internal request: {error}") from error
     return message
+
+
+def read_put(body: bytes) -> tuple[bytes, PutRequest]:
+    """Read a put as a client has sent it.
+
+    Most are a key and a value and nothing else. Those are cut apart here, in a third of
+    the time of the library, which reads all others.
+
+    Returns:
+        (`body`, what it says).
+    Raises:
+        DecodeError: it is no put; protobuf's.
+    """
+    size = len(body)
+    if size > 2 and body[0] == _KEY_TAG and body[1] < 128:
+        key_end = 2 + body[1]
+        if key_end < size and body[key_end] == _VALUE_TAG:
+            try:
+                value_bytes, start = read_varint(body, key_end + 1)
+            except ValueError:
+                value_bytes = start = 0  # the library says what is wrong
+            if start + value_bytes == size:
+                return body, PutRequest(body[2:key_end], body[start:])
+    return body, put_request(rpc_pb2.PutRequest.FromString(body))
 
 
 def put_request(message: rpc_pb2.PutRequest) -> PutRequest:

@@ -5,8 +5,9 @@ It parses and bounds requests, counts calls and messages, and says how a call en
 
 from collections.abc import Iterable, Mapping, Sequence
 from time import monotonic
+from typing import Any
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 
 from miniet.server.methods import Kind, Method
 from miniet.server.recorders import CallCounters, Traffic
@@ -34,7 +35,7 @@ class MethodCalls:
         self._traffic = traffic
         self._counters = CallCounters(service, name, method.kind.value)
         self._request_kind = "unary" if method.kind is Kind.UNARY else "stream"
-        self._parse = method.request_type.FromString
+        self._parse = method.parser
         self._bytes_max = bytes_max
         traffic.methods.append(self._counters)
 
@@ -52,7 +53,7 @@ class MethodCalls:
         self._counters.end(code, monotonic() - begun_s)
         self._traffic.calls_in_flight -= 1
 
-    def received(self, request: bytes) -> Message:
+    def received(self, request: bytes) -> Any:
         """Count and parse one message from the client.
 
         Raises:

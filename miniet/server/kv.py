@@ -2,10 +2,11 @@
 
 from miniet.engine import quota, txn, validation
 from miniet.engine.requests import (
+    PutRequest,
     RequestKind,
     delete_range_request,
-    put_request,
     range_query,
+    read_put,
     txn_request,
 )
 from miniet.engine.results import TxnResult
@@ -32,14 +33,22 @@ class KvService(Service):
     def methods(self) -> list[Method]:
         """Return the rows of this service."""
         return [
-            Method(f"/etcdserverpb.KV/{name}", request_type, Kind.UNARY, handler)
-            for name, request_type, handler in (
-                ("Range", rpc_pb2.RangeRequest, self.range),
-                ("Put", rpc_pb2.PutRequest, self.put),
-                ("DeleteRange", rpc_pb2.DeleteRangeRequest, self.delete_range),
-                ("Txn", rpc_pb2.TxnRequest, self.txn),
-                ("Compact", rpc_pb2.CompactionRequest, self.compact),
-            )
+            Method(
+                "/etcdserverpb.KV/Put",
+                rpc_pb2.PutRequest,
+                Kind.UNARY,
+                self.put,
+                parse=read_put,
+            ),
+            *(
+                Method(f"/etcdserverpb.KV/{name}", request_type, Kind.UNARY, handler)
+                for name, request_type, handler in (
+                    ("Range", rpc_pb2.RangeRequest, self.range),
+                    ("DeleteRange", rpc_pb2.DeleteRangeRequest, self.delete_range),
+                    ("Txn", rpc_pb2.TxnRequest, self.txn),
+                    ("Compact", rpc_pb2.CompactionRequest, self.compact),
+                )
+            ),
         ]
 
     async def range(self, request: rpc_pb2.RangeRequest) -> bytes:
@@ -51,14 +60,12 @@ class KvService(Service):
         result = self._engine.store.read().range(query)
         return range_response(self._header(result.revision), result)
 
-    async def put(self, request: rpc_pb2.PutRequest) -> bytes:
+    async def put(self, request: tuple[bytes, PutRequest]) -> bytes:
         """Write one key."""
-        record = put_request(request)
+        body, record = request
         self._engine.check_quota(quota.put_cost_bytes(record))
         validation.check_put(record)
-        result = await self._driver.propose(
-            RequestKind.PUT, request.SerializeToString(), record
-        )
+        result = await self._driver.propose(RequestKind.PUT, body, record)
         return put_response(self._header(result.revision), result)
 
     async def delete_range(self, request: rpc_pb2.DeleteRangeRequest) -> bytes:

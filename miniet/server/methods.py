@@ -62,9 +62,18 @@ class Method:
 
     `handler` is a `UnaryHandler` for kind UNARY, a `StreamHandler` for the
     others; a server-stream handler receives exactly one request.
+
+    parse: what makes of a request what the handler takes, or raises protobuf's
+        DecodeError; None: the request type does.
     """
 
     path: str
     request_type: type[Message]
     kind: Kind
     handler: UnaryHandler | StreamHandler
+    parse: Callable[[bytes], Any] | None = None
+
+    @property
+    def parser(self) -> Callable[[bytes], Any]:
+        """What parses requests."""
+        return self.parse or self.request_type.FromString

@@ -250,7 +250,8 @@ class StreamCall(OpenCall):
         self._messages.popleft()
         if not self._messages:
             self._messages = None
-        return self._calls.received(request)
+        message: Message = self._calls.received(request)
+        return message
 
     async def send(self, response: bytes) -> None:
         """Send one response; waits while the client is behind."""

@@ -59,7 +59,7 @@ class Connection:
         body = request.SerializeToString()
         life, dropped = await self._reach()
         method = life.methods[path]
-        parsed = method.request_type.FromString(body)
+        parsed = method.parser(body)
         handler: Any = method.handler
         running = self._machine.spawn(_outcome(handler(parsed)))
         try:

@@ -1,8 +1,8 @@
 from contextlib import suppress
 
 import pytest
-from google.protobuf.message import Message
-from hypothesis import given
+from google.protobuf.message import DecodeError, Message
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from miniet.engine.errors import InvalidSortOptionError
@@ -27,6 +27,7 @@ from miniet.engine.requests import (
     encode,
     encode_body,
     range_query,
+    read_put,
 )
 from miniet.mvcc import RangeQuery, SortOrder, SortTarget
 from miniet.pb import membership_pb2, raft_internal_pb2, rpc_pb2
@@ -193,6 +194,53 @@ def test_garbage_is_a_request_or_a_value_error(data: bytes) -> None:
 
 
 # ---- ranges and txns
+
+
+_pieces = st.one_of(
+    st.binary(max_size=6),
+    st.builds(
+        lambda tag, data: varint(tag) + varint(len(data)) + data,
+        st.sampled_from([0x0A, 0x12, 0x1A, 0x22]),
+        st.binary(max_size=200),
+    ),
+    st.builds(
+        lambda tag, value: varint(tag) + varint(value),
+        st.sampled_from([0x08, 0x18, 0x20, 0x28, 0x30, 0x38]),
+        st.integers(-(2**63), 2**64 - 1),
+    ),
+)
+"""Fields as a put has them, of right and wrong types, and what is none."""
+
+
+@given(st.lists(_pieces, max_size=4).map(b"".join), st.integers(0, 3))
+@example(b"\x0a\x01k\x12\x81\x80\x00v", 0)  # lengths may be longer than they must
+@example(b"\x0a\x01k\x12" + b"\x81" * 10 + b"v", 0)  # but not by any measure
+@example(b"\x0a\x01k\x12" + varint(2**64 - 1), 0)
+def test_a_put_is_read_as_the_library_reads_it(body: bytes, cut: int) -> None:
+    body = body[: len(body) - cut]
+    try:
+        message = rpc_pb2.PutRequest.FromString(body)
+    except DecodeError:
+        with pytest.raises(DecodeError):
+            read_put(body)
+        return
+    put = PutRequest(
+        message.key,
+        message.value,
+        message.lease,
+        message.prev_kv,
+        message.ignore_value,
+        message.ignore_lease,
+    )
+    assert read_put(body) == (body, put)
+
+
+@pytest.mark.parametrize("key_bytes", [1, 16, 127, 128, 300])
+@pytest.mark.parametrize("value_bytes", [0, 1, 127, 128, 256, 16_383, 16_384, 2**20])
+def test_a_put_of_any_size_is_read(key_bytes: int, value_bytes: int) -> None:
+    key, value = b"k" * key_bytes, b"v" * value_bytes
+    body = rpc_pb2.PutRequest(key=key, value=value).SerializeToString()
+    assert read_put(body) == (body, PutRequest(key, value))
 
 
 def test_a_range_keeps_every_field() -> None:
