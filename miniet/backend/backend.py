@@ -131,7 +131,8 @@ class Backend:
             remove_leftovers(self._path)
             if os.fstat(self._fd).st_size > 0:
                 check_pages(self._fd, str(self._path))
-            elif self._durable:
+            if self._durable:
+                # Its name may be of a process that was killed before it could.
                 sync_directory(self._path.parent)
             self._open_environment()
         except BaseException:

@@ -39,6 +39,7 @@ from miniet.wal import (
     WalSnapshot,
     make_directory,
     repair,
+    sync_directory,
     valid_snapshots,
 )
 
@@ -113,6 +114,9 @@ def build_member(
     try:
         is_durable = temporary is None and not config.unsafe_no_fsync
         make_directory(root / "snap", sync=is_durable)
+        if is_durable:
+            # What a start that was killed has made need not be on the disk yet.
+            sync_directory(root.parent)
         if temporary is None:
             log = _open_log(config, root, storage, durations)
         backend = Backend(

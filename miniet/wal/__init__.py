@@ -54,7 +54,7 @@ from miniet.wal.errors import (
 )
 from miniet.wal.purge import purge
 from miniet.wal.repair import RepairReport, repair
-from miniet.wal.segment import SEGMENT_BYTES, make_directory
+from miniet.wal.segment import SEGMENT_BYTES, make_directory, sync_directory
 from miniet.wal.snap import SnapshotFiles, read_snapshot, snapshot_name
 from miniet.wal.wal import Wal, WalStatistics
 
@@ -80,5 +80,6 @@ __all__ = [
     "read_snapshot",
     "repair",
     "snapshot_name",
+    "sync_directory",
     "valid_snapshots",
 ]

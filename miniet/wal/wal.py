@@ -221,6 +221,10 @@ class Wal:
                 raise contents.torn
             for leftover in _LEFTOVERS:
                 (path / leftover).unlink(missing_ok=True)
+            # A process that was killed before it could has left names that a power
+            # failure takes back, and with them what is written from now on.
+            wal._sync_directory(path)
+            wal._sync_directory(path.parent)
         except BaseException:
             wal._release_files()
             raise

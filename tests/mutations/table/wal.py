@@ -18,6 +18,22 @@ _reader = partial(
 
 MUTATIONS = (
     _wal(
+        name="wal/killed-segment-unsynced",
+        breaks="the name that a killed process gave a segment is left to the next cut",
+        old="            wal._sync_directory(path)\n"
+        "            wal._sync_directory(path.parent)\n",
+        new="            wal._sync_directory(path.parent)\n",
+        tests=("tests/simulation/test_names.py",),
+    ),
+    _wal(
+        name="wal/killed-log-unsynced",
+        breaks="the name that a killed process gave the log is never synced",
+        old="            wal._sync_directory(path)\n"
+        "            wal._sync_directory(path.parent)\n",
+        new="            wal._sync_directory(path)\n",
+        tests=("tests/simulation/test_names.py",),
+    ),
+    _wal(
         name="wal/crc-chain",
         breaks="each entry begins a CRC of its own",
         old="            crc = crc32c(data, crc)\n            framed.append",
