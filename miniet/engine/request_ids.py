@@ -1,5 +1,6 @@
 """Ids for requests and leases, unique over members and restarts."""
 
+from collections.abc import Callable
 from typing import Final
 
 _SUFFIX_BITS: Final = 48
@@ -23,9 +24,12 @@ class RequestIds:
         self._suffix = (self._suffix + 1) & _SUFFIX_MASK
         return self._prefix | self._suffix
 
-    def next_lease_id(self) -> int:
-        """Return the next id that fits a positive int64."""
+    def next_lease_id(self, is_taken: Callable[[int], object]) -> int:
+        """Return the next id that fits a positive int64 and that no lease has.
+
+        After a wall clock that was set back, one may; etcd refuses the grant then.
+        """
         while True:
             lease_id = self.next() & (1 << 63) - 1
-            if lease_id:
+            if lease_id and not is_taken(lease_id):
                 return lease_id

@@ -44,7 +44,8 @@ class LeaseService(Service):
         """Create a lease; the server chooses the id if the client did not."""
         self._engine.check_quota(LEASE_GRANT_COST_BYTES)
         if request.ID == 0:
-            request.ID = self._engine.request_ids.next_lease_id()
+            engine = self._engine
+            request.ID = engine.request_ids.next_lease_id(engine.lessor.lookup)
         result = await self._driver.propose(
             RequestKind.LEASE_GRANT, request.SerializeToString()
         )

@@ -14,7 +14,7 @@ def test_an_id_is_16_bits_of_the_member_then_time_then_a_count() -> None:
 def test_ids_look_like_those_seen_on_a_real_server() -> None:
     # 7ba4a2041717b8xx: the middle is milliseconds modulo 2**40.
     ids = RequestIds(MEMBER_ID, ((1 << 40) + 0xA2041717B8) / 1000)
-    assert ids.next_lease_id() == 0x7BA4A2041717B801
+    assert ids.next_lease_id({}.get) == 0x7BA4A2041717B801
 
 
 def test_the_count_runs_over_into_the_time() -> None:
@@ -34,7 +34,7 @@ def test_the_count_wraps_and_leaves_the_member_alone() -> None:
 
 def test_a_lease_id_is_a_positive_int64() -> None:
     ids = RequestIds(0xFFFF, 1_600_000_000.0)
-    lease_ids = [ids.next_lease_id() for _ in range(1000)]
+    lease_ids = [ids.next_lease_id({}.get) for _ in range(1000)]
     assert all(0 < lease_id < 1 << 63 for lease_id in lease_ids)
     assert len(set(lease_ids)) == 1000
 
@@ -43,7 +43,14 @@ def test_a_lease_id_is_never_zero() -> None:
     ids = RequestIds(0x8000, ((1 << 40) - 1) / 1000)
     for _ in range(255):
         ids.next()
-    assert ids.next_lease_id() == 1
+    assert ids.next_lease_id({}.get) == 1
+
+
+def test_a_lease_id_is_not_that_of_a_lease_after_a_clock_went_back() -> None:
+    before = RequestIds(MEMBER_ID, 1_600_000_000.0)
+    leases = {before.next_lease_id({}.get): "lease" for _ in range(3)}
+    after = RequestIds(MEMBER_ID, 1_600_000_000.0)
+    assert after.next_lease_id(leases.get) == max(leases) + 1
 
 
 def test_a_restart_a_millisecond_later_repeats_nothing() -> None:
