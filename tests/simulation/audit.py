@@ -58,6 +58,7 @@ async def at_end(run: "Run") -> None:
         judge_watchers(
             run.watchers,
             verdict.state,
+            run.history,
             is_compacted_by_itself=run.plan.is_compacted_by_itself,
             findings=run.findings,
         )
