@@ -163,7 +163,7 @@ def _needed(query: RangeQuery) -> int:
     if query.limit > 0 and not query.sort_order and not query.has_filter:
         # etcd reads one more than the limit to learn whether there is more; a sort
         # by target with order NONE sees that one.
-        return query.limit + (1 if query.sort_target else 0)
+        return min(query.limit + (1 if query.sort_target else 0), _ALL)
     return _ALL
 
 

@@ -122,6 +122,15 @@ def test_filters_come_before_sort_and_limit(store: Store) -> None:
     assert found == ("ba", 4, True)
 
 
+@pytest.mark.parametrize("target", SortTarget)
+@pytest.mark.parametrize("order", SortOrder)
+def test_the_greatest_limit_is_as_good_as_none(
+    store: Store, target: SortTarget, order: SortOrder
+) -> None:
+    options = {"sort_target": target, "sort_order": order}
+    assert ask(store, limit=2**63 - 1, **options) == ask(store, **options)
+
+
 def test_pairs_are_what_was_stored(store: Store) -> None:
     result = store.read().range(RangeQuery(b"e"))
     assert result.kvs == [KeyValue(b"e", 9, 9, 1, b"2", 7).encode()]
