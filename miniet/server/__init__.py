@@ -23,7 +23,7 @@ before its entry is durable; no protobuf object outlives its handler; a request
 that is refused gets etcd's code and text from `rpc_errors`.
 
 Kept here, in memory: per connection a `ClientProtocol`, per open call an `OpenCall`
-(with grpcio both are in C); per running call a task; per connection of HTTP/1.1 what
+(with grpcio both are in C) and what runs its handler; per connection of HTTP/1.1 what
 has come of its request and has not left of its answer; while memory is traced, the
 last reading. Everything else belongs to the components.
 """

@@ -344,6 +344,7 @@ def settle(future: "asyncio.Future[Any]", outcome: object) -> None:
     if future.done():
         return
     if isinstance(outcome, RequestError):
-        future.set_exception(outcome)
+        # Frames of the engine hold what they raised: a cycle.
+        future.set_exception(outcome.with_traceback(None))
     else:
         future.set_result(outcome)

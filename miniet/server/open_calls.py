@@ -136,19 +136,19 @@ class UnaryCall(OpenCall):
         self._is_cancelled = False
 
     def put(self, message: bytes | None) -> None:
-        if message is None and self._is_handled:
-            return  # no more than the one
-        if message is None or self._is_handled:
+        if self._is_handled:
+            return  # nor does etcd look at more than one
+        if message is None:
             self._fail(Code.INTERNAL, "grpc: a unary call has one request")
             return
+        self._is_handled = True
         try:
             request = self._calls.received(message)
         except CallError as error:
-            self._failed(error)
+            self._end(error)
             return
         handler = cast("UnaryHandler", self._calls.method.handler)
         self._handling = handler(request)
-        self._is_handled = True
         self._step(None)
 
     def _cancel_handler(self) -> None:
@@ -157,6 +157,8 @@ class UnaryCall(OpenCall):
 
     def _step(self, waited: "asyncio.Future[Any] | None") -> None:
         """Let the handler go on until it waits again, or is done."""
+        # Of what a wait raises this frame is a part: a cycle with the future.
+        del waited
         self._wait = None
         try:
             if self._is_cancelled:
@@ -165,16 +167,23 @@ class UnaryCall(OpenCall):
             else:
                 wait = self._handling.send(None)
         except StopIteration as end:
-            response = cast("bytes", end.value)
+            response = end.value
         except BaseException as error:
-            self._failed(error)
-            self._over(self._code)
+            self._end(error)
             return
         else:
             self._step_after(wait)
             return
-        self._respond(response)
-        self._over(Code.OK)
+        try:
+            self._respond(response)
+        except Exception as error:
+            self._end(error)
+        else:
+            self._over(Code.OK)
+
+    def _end(self, error: BaseException) -> None:
+        self._failed(error)
+        self._over(self._code)
 
     def _step_after(self, wait: "asyncio.Future[Any] | None") -> None:
         if wait is None:  # it lets others go first
@@ -220,6 +229,8 @@ class StreamCall(OpenCall):
         self._failure: Exception | None = None  # of the source
         self._is_handled = True
         self._task = client.loop.create_task(self._converse())
+        # Not at the end of `_converse`, which never begins if it is cancelled first.
+        self._task.add_done_callback(self._ended)
 
     def put(self, message: bytes | None) -> None:
         if self._messages is None:
@@ -306,8 +317,11 @@ class StreamCall(OpenCall):
             self._code = Code.OK
         except BaseException as error:
             self._failed(self._failure or error)
-        finally:
-            self._over(self._code)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if task.cancelled() and self._code is Code.UNKNOWN:
+            self._code = Code.CANCELED
+        self._over(self._code)
 
 
 def _wake(waiting: "asyncio.Future[None] | None") -> None:

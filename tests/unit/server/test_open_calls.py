@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from miniet.engine.errors import StoppedError
 from miniet.pb import rpc_pb2
 from miniet.server.calls import MethodCalls
 from miniet.server.clients import Clients
+from miniet.server.driver import settle
 from miniet.server.methods import Kind, Method
 from miniet.server.recorders import Traffic
 from miniet.server.rpc_errors import Code
@@ -22,7 +24,7 @@ from miniet.wire import Limits
 from tests.simulation.loop import VirtualLoop
 from tests.support import http2
 
-Handler = Callable[[object], Coroutine[Any, Any, bytes]]
+Handler = Callable[[Any], Coroutine[Any, Any, bytes]]
 
 PATH = "/test.Test/Call"
 RESET = http2.frame(http2.RST_STREAM, 0, 1, (8).to_bytes(4, "big"))
@@ -45,13 +47,13 @@ class Line(asyncio.Transport):
 class Rig:
     """A client's connection to a server of one method."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, kind: Kind = Kind.UNARY) -> None:
         self.line = Line()
         self.loop = asyncio.get_running_loop()
         self.complaints: list[dict[str, Any]] = []
         self.loop.set_exception_handler(lambda _, what: self.complaints.append(what))
         self.traffic = Traffic()
-        method = Method(PATH, rpc_pb2.PutRequest, Kind.UNARY, handler)
+        method = Method(PATH, rpc_pb2.PutRequest, kind, handler)
         self.served = Served(
             traffic=self.traffic,
             clients=Clients(1),
@@ -142,6 +144,140 @@ def test_what_a_wait_raises_is_raised_in_the_handler() -> None:
         wait.set_exception(LookupError("not here"))
         await rounds()
         assert b"not here" in rig.line.written
+
+    on_loop(test)
+
+
+def test_a_request_that_is_none_ends_its_call_once() -> None:
+    async def handler(request: object) -> bytes:
+        raise AssertionError("called")
+
+    async def test() -> None:
+        rig = Rig(handler)
+        rig.take(http2.call(1, PATH, b"\x0a\xff"))
+        await rounds()
+        assert b"grpc: error unmarshalling request" in rig.line.written
+        assert rig.codes == ["Internal"]
+        assert rig.protocol.call_count == rig.traffic.calls_in_flight == 0
+
+    on_loop(test)
+
+
+def test_a_call_without_a_request_is_refused() -> None:
+    async def handler(request: object) -> bytes:
+        raise AssertionError("called")
+
+    async def test() -> None:
+        rig = Rig(handler)
+        rig.take(http2.header_frames(1, http2.header_block(PATH), end_stream=True))
+        await rounds()
+        assert b"grpc: a unary call has one request" in rig.line.written
+        assert rig.codes == ["Internal"]
+        assert rig.traffic.calls_in_flight == 0
+
+    on_loop(test)
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["at once", "later"])
+def test_a_second_request_is_not_looked_at(waits: bool) -> None:
+    async def handler(request: rpc_pb2.PutRequest) -> bytes:
+        if waits:
+            await asyncio.sleep(0)
+        return request.key
+
+    async def test() -> None:
+        rig = Rig(handler)
+        first, second = (
+            http2.message(rpc_pb2.PutRequest(key=key).SerializeToString())
+            for key in (b"first", b"second")
+        )
+        headers = http2.header_frames(1, http2.header_block(PATH))
+        rig.take(headers, http2.frame(http2.DATA, 1, 1, first + second))
+        await rounds()
+        assert b"first" in rig.line.written
+        assert b"second" not in rig.line.written
+        assert rig.codes == ["OK"]
+        assert rig.traffic.calls_in_flight == 0
+
+    on_loop(test)
+
+
+DEADLINE = http2.header_frames(
+    1, http2.header_block(PATH, [(b"grpc-timeout", b"2S")])
+) + http2.frame(http2.DATA, 1, 1, http2.message(b""))
+
+
+@pytest.mark.parametrize("wait_s", [3.0, 2.0], ids=["waits", "is about to go on"])
+def test_a_deadline_ends_a_call_and_its_handler(wait_s: float) -> None:
+    seen: list[str] = []
+
+    async def handler(request: object) -> bytes:
+        try:
+            await asyncio.sleep(wait_s)
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+        return b"late"
+
+    async def test() -> None:
+        rig = Rig(handler)
+        rig.take(DEADLINE)
+        await asyncio.sleep(4.0)
+        assert b"context deadline exceeded" in rig.line.written
+        assert b"late" not in rig.line.written
+        assert seen == ["cancelled"]
+        assert rig.codes == ["DeadlineExceeded"]
+        assert rig.protocol.call_count == rig.traffic.calls_in_flight == 0
+        assert rig.complaints == []
+
+    on_loop(test)
+
+
+def test_a_client_that_leaves_after_the_deadline_changes_nothing() -> None:
+    async def handler(request: object) -> bytes:
+        try:
+            await asyncio.sleep(3.0)
+        finally:
+            await asyncio.sleep(1.0)
+        return b"late"
+
+    async def test() -> None:
+        rig = Rig(handler)
+        rig.take(DEADLINE)
+        await asyncio.sleep(2.5)
+        rig.take(RESET)
+        await asyncio.sleep(2.0)
+        assert rig.codes == ["DeadlineExceeded"]
+        assert rig.traffic.calls_in_flight == 0
+
+    on_loop(test)
+
+
+def test_an_answer_that_cannot_be_sent_ends_its_call() -> None:
+    async def handler(request: object) -> bytes:
+        return None  # type: ignore[return-value]
+
+    async def test() -> None:
+        rig = Rig(handler)
+        rig.take(CALL)
+        assert b"Unexpected TypeError" in rig.line.written
+        assert rig.codes == ["Unknown"]
+        assert rig.traffic.calls_in_flight == 0
+
+    on_loop(test)
+
+
+def test_a_stream_that_is_reset_with_the_read_that_began_it_is_over() -> None:
+    async def handler(stream: object) -> bytes:
+        raise AssertionError("called")
+
+    async def test() -> None:
+        rig = Rig(handler, Kind.BIDI_STREAM)
+        rig.take(CALL, RESET)
+        await rounds()
+        assert rig.codes == ["Canceled"]
+        assert rig.traffic.calls_in_flight == 0
+        assert rig.complaints == []
 
     on_loop(test)
 
@@ -260,12 +396,19 @@ def test_the_end_of_the_process_is_passed_on() -> None:
     on_loop(test)
 
 
-def test_a_call_that_is_over_leaves_nothing_to_the_collector() -> None:
-    async def handler(request: object) -> bytes:
-        await asyncio.sleep(0)
-        return b"done"
-
+@pytest.mark.parametrize("refused", [False, True], ids=["answered", "refused"])
+def test_a_call_that_is_over_leaves_nothing_to_the_collector(refused: bool) -> None:
     async def test() -> None:
+        loop = asyncio.get_running_loop()
+
+        def wait() -> "asyncio.Future[bytes]":
+            future: asyncio.Future[bytes] = loop.create_future()
+            loop.call_soon(settle, future, StoppedError() if refused else b"")
+            return future
+
+        async def handler(request: object) -> bytes:
+            return await wait()
+
         rig = Rig(handler)
         gc.collect()
         gc.disable()
@@ -279,7 +422,7 @@ def test_a_call_that_is_over_leaves_nothing_to_the_collector() -> None:
             gc.set_debug(0)
             gc.garbage.clear()
             gc.enable()
-        assert rig.codes == ["OK"]
+        assert rig.codes == ["Unavailable" if refused else "OK"]
         assert "UnaryCall" not in garbage
 
     on_loop(test)
