@@ -147,6 +147,19 @@ def test_requests_that_share_a_flush_leave_the_loop_free() -> None:
     assert log.threads[-2] != threading.current_thread().name
 
 
+def test_a_request_after_many_that_were_answered_is_alone_again() -> None:
+    log = Log(last_sync_s=0.0005)
+
+    async def claim(rig: Rig) -> None:
+        for _ in range(3):
+            await asyncio.gather(*(rig.put() for _ in range(10)))
+        await asyncio.sleep(0)
+        await rig.put()
+
+    run(claim, log)
+    assert log.threads[-2] == threading.current_thread().name
+
+
 def test_nothing_is_answered_before_it_is_durable() -> None:
     async def claim(rig: Rig) -> None:
         rig.log.may_go_on.clear()
