@@ -28,10 +28,10 @@ from tests.property.machines import effort
 from tests.support.engine_rig import EngineRig
 
 _NUMBERS = {
-    FieldDescriptor.CPPTYPE_INT64: (-(2**63), -1, 1, 3, 7, 2**63 - 1),
+    FieldDescriptor.CPPTYPE_INT64: (-(2**63), -1, 7, 2**63 - 1),
     FieldDescriptor.CPPTYPE_UINT64: (1, 2**63, 2**64 - 1),
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), -1, 1, 2**31 - 1),
-    FieldDescriptor.CPPTYPE_ENUM: (-1, 1, 2, 3, 4, 2**31 - 1),
+    FieldDescriptor.CPPTYPE_ENUM: (-1, 1, 2, 3, 4),
 }
 _KEYS = st.sampled_from([b"", b"\0", b"a", b"b", b"c", b"\xff"])
 _DEPTH_MAX = 2
@@ -120,7 +120,7 @@ def test_no_write_stops_the_member(
     assert again.state() == state
 
 
-@effort(300)
+@effort(900)
 @given(_messages(rpc_pb2.RangeRequest))
 def test_no_range_fails(message: rpc_pb2.RangeRequest) -> None:
     rig = _member()
