@@ -29,8 +29,8 @@ from miniet.compiled import is_compiled
 
 WORKLOADS = {
     "pipeline": 5,
-    "puts": 5,
-    "ranges": 5,
+    "puts": 7,
+    "ranges": 7,
     "txns": 5,
     "keep_alives": 5,
     "stored_keys": 3,

@@ -26,14 +26,15 @@ def _embedded(tag: bytes, message: bytes | memoryview) -> bytes:
     return b"".join((tag, varint(len(message)), message))
 
 
-def _repeated(
-    tag: bytes, messages: Sequence[bytes | memoryview]
-) -> list[bytes | memoryview]:
-    """Return the messages, each behind its tag and length, to be joined with the rest.
+def _add_repeated(
+    parts: list[bytes | memoryview],
+    tag: bytes,
+    messages: Sequence[bytes | memoryview],
+) -> None:
+    """Add messages, each behind its tag and length, to what is to be joined.
 
     Joining is the only copy that is made of a pair on its way from the map.
     """
-    parts: list[bytes | memoryview] = []
     heads: dict[int, bytes] = {}
     last_size, head = -1, b""
     for message in messages:
@@ -44,7 +45,6 @@ def _repeated(
                 head = heads[size] = tag + varint(size)
         parts.append(head)
         parts.append(message)
-    return parts
 
 
 def _number(tag: bytes, value: int) -> bytes:
@@ -98,36 +98,25 @@ def put_response(header: bytes, result: PutResult) -> bytes:
 
 def range_response(header: bytes, result: RangeResult) -> bytes:
     """Encode a RangeResponse."""
-    return b"".join(
-        [
-            header,
-            *_repeated(_FIELD_2, result.kvs),
-            _number(b"\x18", result.more),
-            _number(b"\x20", result.count),
-        ]
-    )
+    parts: list[bytes | memoryview] = [header]
+    _add_repeated(parts, _FIELD_2, result.kvs)
+    parts.append(_number(b"\x18", result.more))
+    parts.append(_number(b"\x20", result.count))
+    return b"".join(parts)
 
 
 def delete_range_response(header: bytes, result: DeleteRangeResult) -> bytes:
     """Encode a DeleteRangeResponse."""
-    return b"".join(
-        (
-            header,
-            _number(b"\x10", result.deleted),
-            *_repeated(_FIELD_3, result.prev_kvs),
-        )
-    )
+    parts: list[bytes | memoryview] = [header, _number(b"\x10", result.deleted)]
+    _add_repeated(parts, _FIELD_3, result.prev_kvs)
+    return b"".join(parts)
 
 
 def txn_response(header: bytes, result: TxnResult) -> bytes:
     """Encode a TxnResponse; headers inside carry a revision alone."""
-    return b"".join(
-        (
-            header,
-            _number(b"\x10", result.succeeded),
-            *_repeated(_FIELD_3, list(map(_op_response, result.responses))),
-        )
-    )
+    parts: list[bytes | memoryview] = [header, _number(b"\x10", result.succeeded)]
+    _add_repeated(parts, _FIELD_3, list(map(_op_response, result.responses)))
+    return b"".join(parts)
 
 
 def _op_response(result: OpResult) -> bytes:
@@ -154,13 +143,12 @@ def watch_responses(header: bytes, answer: WatchResponse) -> list[bytes]:
 
 def _after_watch_id(answer: WatchResponse) -> bytes:
     reason = answer.cancel_reason.encode()
-    return b"".join(
-        (
-            _number(b"\x18", answer.created),
-            _number(b"\x20", answer.canceled),
-            _number(b"\x28", answer.compact_revision),
-            _embedded(_tag(6), reason) if reason else b"",
-            _number(b"\x38", answer.fragment),
-            *_repeated(_EVENTS, answer.events),
-        )
-    )
+    parts: list[bytes | memoryview] = [
+        _number(b"\x18", answer.created),
+        _number(b"\x20", answer.canceled),
+        _number(b"\x28", answer.compact_revision),
+        _embedded(_tag(6), reason) if reason else b"",
+        _number(b"\x38", answer.fragment),
+    ]
+    _add_repeated(parts, _EVENTS, answer.events)
+    return b"".join(parts)
