@@ -50,7 +50,7 @@ def _fill(draw: st.DrawFn, message: Message, depth: int = 0) -> None:
             if depth > _DEPTH_MAX:
                 continue
             inner = getattr(message, field.name)
-            if field.label == FieldDescriptor.LABEL_REPEATED:
+            if field.is_repeated:
                 for _ in range(draw(st.integers(0, 2))):
                     _fill(draw, inner.add(), depth + 1)
             else:
