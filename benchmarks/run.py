@@ -47,7 +47,7 @@ WORKLOADS = {
 RESULTS = Path(__file__).with_name("results")
 _LIBRARIES = ("grpcio", "lmdb", "protobuf", "sortedcontainers", "uvloop", "crc32c")
 
-_HEADS = "median      min      max"
+_HEADS = "median       min       max"
 
 Figures = dict[str, dict[str, Any]]
 """For each name with its unit: min, median and max over the rounds; under `of_etcd`
@@ -148,13 +148,13 @@ def _spread(values: list[float]) -> dict[str, Any]:
 
 def _show(results: dict[str, Figures]) -> None:
     for target, figures in results.items():
-        print(f"  {target:31}{_HEADS:>27}", end="")
+        print(f"{target:31}{_HEADS:>30}", end="")
         print("" if target == "etcd" else "   of etcd's, same round")
         for name, spread in figures.items():
-            line = f"    {name:29}"
+            line = f"  {name:29}"
             for key in ("median", "min", "max"):
                 value = spread[key]
-                line += f"{value:9,.0f}" if value >= 100 else f"{value:9.3g}"
+                line += f"{value:10,.0f}" if value >= 100 else f"{value:10.3g}"
             for key in ("median", "min", "max") if "of_etcd" in spread else ():
                 line += f"{spread['of_etcd'][key]:6.2f}"
             print(line)
