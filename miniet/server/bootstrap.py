@@ -116,7 +116,8 @@ def build_member(
         make_directory(root / "snap", sync=is_durable)
         if is_durable:
             # What a start that was killed has made need not be on the disk yet.
-            sync_directory(root.parent)
+            for directory in (root, root.parent):
+                sync_directory(directory)
         if temporary is None:
             log = _open_log(config, root, storage, durations)
         backend = Backend(

@@ -45,7 +45,7 @@ class OpenCall:
         self._client = client
         self._calls = calls
         self._code = Code.UNKNOWN
-        self._is_handled = False  # the handler has been called
+        self._is_handled = False  # whoever takes it up ends it, too
         self._is_stopped = False
         self._deadline: asyncio.TimerHandle | None = None
         call = event.call

@@ -1,11 +1,16 @@
 """What a process that was killed has begun is made sure of by the next one."""
 
+import os
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from miniet.clock import SystemClock
 from miniet.raft import Entry, HardState
+from miniet.server.bootstrap import build_member
+from miniet.server.config import Config
+from miniet.server.recorders import Durations
 from miniet.wal import TornWriteError, Wal, WalContents, WalSnapshot, repair
 from tests.simulation.disk import PowerLost, SimulatedDisk
 
@@ -84,3 +89,27 @@ def test_a_log_that_was_begun_by_a_process_that_was_killed(
         else:
             wal = Wal.create(disk.wal, b"", segment_bytes=SEGMENT_BYTES)
         put_and_lose_power(disk, wal, 1)
+
+
+def test_a_start_makes_sure_of_the_names_that_an_earlier_one_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: set[Path] = set()
+    fsync = os.fsync
+
+    def note(fd: int) -> None:
+        synced.add(Path(os.readlink(f"/proc/self/fd/{fd}")))
+        fsync(fd)
+
+    def start() -> None:
+        urls, clock = ("http://127.0.0.1:2379",), SystemClock()
+        config, durations = Config(), Durations()
+        build_member(config, tmp_path, urls, clock, Random(1), durations).close(
+            commit=True
+        )
+
+    start()
+    monkeypatch.setattr(os, "fsync", note)
+    start()
+    member = tmp_path / "member"
+    assert {tmp_path, member, member / "wal", member / "snap"} <= synced

@@ -26,6 +26,7 @@ from miniet.engine.requests import (
     decode,
     encode,
     encode_body,
+    put_request,
     range_query,
     read_put,
 )
@@ -224,15 +225,7 @@ def test_a_put_is_read_as_the_library_reads_it(body: bytes, cut: int) -> None:
         with pytest.raises(DecodeError):
             read_put(body)
         return
-    put = PutRequest(
-        message.key,
-        message.value,
-        message.lease,
-        message.prev_kv,
-        message.ignore_value,
-        message.ignore_lease,
-    )
-    assert read_put(body) == (body, put)
+    assert read_put(body) == (body, put_request(message))
 
 
 @pytest.mark.parametrize("key_bytes", [1, 16, 127, 128, 300])
